@@ -1,0 +1,83 @@
+"""One difference, as a value, and the words it is told in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Layer(str, Enum):
+    """Which part of the recorded world a finding is about. The order is the order of reports."""
+
+    PYTHON = "python"
+    PACKAGES = "packages"
+    OS = "os"
+    IMAGE = "image"
+    NUMERICS = "numerics"
+    HOST = "host"
+    ARTIFACTS = "artifacts"
+    LOCK = "lock"
+    GOLDEN = "golden"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def position(self) -> int:
+        """Place in a report, from 0."""
+        return _LAYERS.index(self)
+
+
+class Status(str, Enum):
+    """What became of the expected value. UNKNOWN is neither a difference nor a match."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    MISSING = "missing"
+    EXTRA = "extra"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Severity(str, Enum):
+    """How much a finding weighs; ``rank`` 0 is the heaviest."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def rank(self) -> int:
+        """0 for error, 1 for warning, 2 for info."""
+        return _SEVERITIES.index(self)
+
+
+_LAYERS = tuple(Layer)
+_SEVERITIES = tuple(Severity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One difference (or one unknown) between what is expected and what is there."""
+
+    layer: Layer
+    key: str
+    """What differs, within its layer: ``version``, a package's name, ``numpy: numpy/core/x.so``..."""
+    expected: str | None
+    """The expected value; None when nothing was expected (EXTRA) or it is not known."""
+    actual: str | None
+    """The value found; None when nothing was found (MISSING) or it is not known."""
+    status: Status
+    severity: Severity
+    note: str = ""
+    """The reason of an unknown, or what the difference means."""
+
+    @property
+    def name(self) -> str:
+        """Layer and key, as a policy names them: ``python.version``."""
+        return f"{self.layer.value}.{self.key}"

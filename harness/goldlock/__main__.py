@@ -1,0 +1,5 @@
+"""`python -m goldlock`."""
+
+from goldlock.cli import main
+
+main()

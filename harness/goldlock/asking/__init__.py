@@ -1,0 +1,1 @@
+"""How a subject is asked: by running a command in it, or over HTTP."""

@@ -1,0 +1,171 @@
+"""The HTTP contract: requests and answers of any service, mapped with JMESPath expressions."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import jmespath
+import jmespath.exceptions
+import requests
+
+from goldlock.errors import SubjectError
+from goldlock.tables import Limits, decode, from_columns, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from goldlock.config import Http
+    from goldlock.engines import Session
+    from goldlock.tables import Format, Table
+
+_POLL = 0.05
+
+
+def wait_until_ready(session: Session, http: Http) -> None:
+    """Ask the readiness path until it answers with the stated status.
+
+    Raises:
+        SubjectError: the service ended, or was not ready in time.
+    """
+    end = time.monotonic() + http.ready.timeout
+    seen = "the port never opened"
+    with requests.Session() as client:
+        client.trust_env = False
+        while True:
+            if (reason := session.ended()) is not None:
+                raise SubjectError(f"the service {reason}", hint="run the image by hand to see why")
+            left = end - time.monotonic()
+            if left <= 0:
+                raise SubjectError(
+                    f"the service was not ready within {http.ready.timeout:g} s: {seen}",
+                    hint="check port and ready in goldlock.toml; the service must listen on 0.0.0.0",
+                )
+            try:
+                url = _url(session, http.ready.path)
+                with client.get(url, timeout=min(left, 5), stream=True, allow_redirects=False) as answer:
+                    if answer.status_code == http.ready.status:
+                        return
+                    seen = f"{http.ready.path} answered {answer.status_code}, not {http.ready.status}"
+            except requests.RequestException as error:
+                if not isinstance(error, requests.ConnectionError):
+                    seen = f"{http.ready.path}: {type(error).__name__}"
+            time.sleep(_POLL)
+
+
+def ask(session: Session, http: Http, inputs: bytes, inputs_format: Format, *, limit: int) -> Table:
+    """Send a case's rows, in batches where asked for, and gather the answers into one table.
+
+    Args:
+        session: a session whose service is ready.
+        http: the mapping of goldlock.toml.
+        inputs: content of the case's inputs.
+        inputs_format: format of `inputs`.
+        limit: most bytes that are read of all answers together.
+
+    Raises:
+        SubjectError: an error status, an answer that is not JSON or not what the mapping expects.
+    """
+    table = decode(inputs, inputs_format, where="the case's inputs")
+    rows = list(zip(*(column.tolist() for column in table.columns.values()), strict=True))
+    size = http.batch or max(len(rows), 1)
+    gathered: dict[str, list[object]] = {}
+    with requests.Session() as client:
+        client.trust_env = False
+        for start in range(0, max(len(rows), 1), size):
+            part = rows[start : start + size]
+            where = f"the answer to rows {start} to {start + len(part) - 1}"
+            body = json.dumps(jmespath.search(http.request, document(list(table.columns), part)))
+            content = _send(client, session, http, body.encode(), where=where, limit=limit)
+            answer = parse_json(content, where=where, limits=Limits(size=limit))
+            limit -= len(content)
+            columns = _columns(answer, http, len(part), where)
+            if start and columns.keys() != gathered.keys():
+                absent = sorted(columns.keys() ^ gathered.keys())
+                raise SubjectError(f"{where} has other columns than the answers before it: {', '.join(absent)}")
+            for column, values in columns.items():
+                gathered.setdefault(column, []).extend(values)
+    return from_columns(gathered)
+
+
+def document(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, object]:
+    """What a request expression is evaluated on.
+
+    `rows`: a list of lists; `records`: a list of objects; `columns`: an object of lists; `names`:
+    the columns' names; `row` and `record`: the first of each, for services that take one at a time.
+    """
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    return {
+        "names": list(names),
+        "rows": [list(row) for row in rows],
+        "records": records,
+        "columns": {name: [row[i] for row in rows] for i, name in enumerate(names)},
+        "row": list(rows[0]) if rows else None,
+        "record": records[0] if rows else None,
+    }
+
+
+def _send(
+    client: requests.Session, session: Session, http: Http, body: bytes, *, where: str, limit: int
+) -> bytes:
+    headers = {"Content-Type": "application/json", "Accept": "application/json", **http.headers}
+    end = time.monotonic() + http.timeout
+    url = _url(session, http.path)
+    try:
+        with client.request(
+            http.method, url, data=body, headers=headers, timeout=http.timeout, stream=True, allow_redirects=False
+        ) as answer:
+            content = bytearray()
+            for piece in answer.iter_content(1 << 16):
+                content += piece
+                if len(content) > limit:
+                    raise SubjectError(
+                        f"{where} is larger than {limit:,} bytes",
+                        hint="raise subject.limits.output in goldlock.toml if that is right",
+                    )
+                if time.monotonic() > end:
+                    raise SubjectError(f"{where} was not complete within {http.timeout:g} s")
+            status = answer.status_code
+    except requests.Timeout:
+        raise SubjectError(
+            f"{where} did not come within {http.timeout:g} s", hint="raise the case's http.timeout"
+        ) from None
+    except requests.RequestException as error:
+        ended = session.ended()
+        raise SubjectError(
+            f"{where} broke off: " + (f"the service {ended}" if ended else str(error)),
+            hint="look at the service's log",
+        ) from error
+    if status // 100 != 2:  # noqa: PLR2004  # the class of success, RFC 9110 section 15
+        said = bytes(content[:500]).decode("utf-8", "replace").strip()
+        raise SubjectError(
+            f"{http.method} {http.path} answered {status}" + (f": {said}" if said else ""),
+            hint="check method, path, headers and request of the case in goldlock.toml",
+        )
+    return bytes(content)
+
+
+def _columns(answer: object, http: Http, count: int, where: str) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = {}
+    for name, expression in http.response.items():
+        try:
+            values = jmespath.search(expression, answer)
+        except jmespath.exceptions.JMESPathError as error:
+            raise SubjectError(f"{where}: `{expression}` for column {name} fails: {error}") from error
+        if values is None:
+            continue
+        if not isinstance(values, list):
+            values = [values]
+        if len(values) != count and http.batch is not None:
+            raise SubjectError(
+                f"{where} has {len(values)} values for column {name}, not {count}",
+                hint="a batched service must answer one value per row",
+            )
+        columns[name] = values
+    return columns
+
+
+def _url(session: Session, path: str) -> str:
+    host, port = session.address()
+    return f"http://{host}:{port}/{path.lstrip('/')}"

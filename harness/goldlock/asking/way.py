@@ -1,0 +1,68 @@
+"""Which cases can be asked in one running subject."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from goldlock.asking import command as by_command
+from goldlock.asking import http as by_http
+from goldlock.engines import Launch, Service
+from goldlock.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from goldlock.config import Case, Config
+    from goldlock.engines import Session
+    from goldlock.tables import Format, Table
+
+
+def name(case: Case) -> str:
+    """`command` or `http`."""
+    return "command" if case.http is None else "http"
+
+
+def service(case: Case, *, local: bool) -> Service | None:
+    """The service that must run for a case, None for a command."""
+    if case.http is None:
+        return None
+    start = case.http.local_start if local else case.http.start
+    if local and not start:
+        raise ConfigurationError(
+            f"case {case.name!r} has no http.local-start, so the local engine can't start its service",
+            hint="add local-start to the case in goldlock.toml, with {port} for the port, or use the docker engine",
+        )
+    return Service(start=tuple(start), port=case.http.port)
+
+
+def grouped(cases: Sequence[Case], *, local: bool) -> list[tuple[Service | None, list[Case]]]:
+    """Cases that share a way of asking, so that each way costs one start of the subject."""
+    groups: dict[Service | None, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(service(case, local=local), []).append(case)
+    return list(groups.items())
+
+
+def launch(config: Config, image: str, running: Service | None, *, hash_files: bool = True) -> Launch:
+    """How goldlock.toml wants its subject started."""
+    subject = config.subject
+    return Launch(
+        image=image,
+        python=subject.python,
+        artifacts=subject.artifacts,
+        environment=subject.environment,
+        user=subject.user,
+        writable=subject.writable,
+        limits=subject.limits,
+        service=running,
+        hash_files=hash_files,
+    )
+
+
+def ask(session: Session, case: Case, inputs: bytes, inputs_format: Format, *, limit: int) -> Table:
+    """Ask one case in a session; raises `SubjectError` where there is no proper answer."""
+    if case.command is not None:
+        return by_command.ask(session, case.command, inputs, inputs_format, limit=limit)
+    if case.http is None:
+        raise ConfigurationError(f"case {case.name!r} has neither command nor http")
+    return by_http.ask(session, case.http, inputs, inputs_format, limit=limit)

@@ -1,0 +1,108 @@
+"""What can run a subject: the interface that the Docker engine and the local engine share.
+
+An engine opens *sessions*. A session is one running subject: it is probed and asked in the same
+process space, so a report never joins one container's environment to another's answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from goldlock.config import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from goldlock_env.snapshot import Snapshot
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """An HTTP service that the subject is to run."""
+
+    start: tuple[str, ...] = ()
+    """Command that starts it; empty for the image's own entry point."""
+    port: int = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Everything an engine needs to know to start a subject."""
+
+    image: str
+    python: tuple[str, ...] = ("python",)
+    artifacts: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    writable: bool = False
+    limits: Limits = field(default_factory=Limits)
+    service: Service | None = None
+    """None: the subject is held ready and commands are run in it."""
+    hash_files: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """How a command in a subject ended."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+    """The last 64 KiB of it, decoded with replacement."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What was written: contents by path below the exchange folder, POSIX separators."""
+
+
+class Session(Protocol):
+    """One running subject."""
+
+    @property
+    def image_id(self) -> str | None:
+        """Config id of the image that runs, None where no image is involved."""
+
+    def snapshot(self) -> Snapshot:
+        """What the probe saw in this very session; waits for it. Raises `SubjectError`."""
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        files: Mapping[str, bytes] | None = None,
+        output: str | None = None,
+        timeout: float,
+    ) -> Completed:
+        """Run a command and read back what it wrote.
+
+        Args:
+            command: argument vector, no shell; `{NAME}` in it stands for the path of that file.
+            stdin: what it reads, None for nothing.
+            files: contents by NAME, put where the command can read them.
+            output: NAME of the file that it writes, or with a trailing slash of the folder.
+            timeout: seconds until it is killed.
+
+        Raises:
+            SubjectError: it hung, flooded, died, or wrote what can't be read.
+        """
+
+    def address(self) -> tuple[str, int]:
+        """Host and port at which the service can be reached from here."""
+
+    def ended(self) -> str | None:
+        """Why the subject is no longer running, with the end of its log; None while it runs."""
+
+
+class Engine(Protocol):
+    """Something that can run subjects."""
+
+    @property
+    def name(self) -> str:
+        """`docker` or `local`."""
+
+    @property
+    def description(self) -> str:
+        """Name and version, for the report's host layer."""
+
+    def session(self, launch: Launch) -> AbstractContextManager[Session]:
+        """Start a subject; it is gone without trace when the block ends, however it ends."""

@@ -1,0 +1,515 @@
+"""The Docker engine, through the Docker SDK; the only module that imports it.
+
+A session is one container: no network (a private one for a service), read-only root, no capabilities,
+no new privileges, not as root, limited in memory, processes, output and time. Files are exchanged
+through a volume that is a size-limited tmpfs, which also works where the engine is on another machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import socket
+import threading
+import time
+import uuid
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import docker
+import docker.errors
+import docker.types
+import docker.utils.build
+import requests.exceptions
+from goldlock_env import framing, probing
+from goldlock_env.layers import ImageLayer
+from goldlock_env.snapshot import Snapshot
+
+from goldlock.config import fill
+from goldlock.engines import Completed, Launch, ownership
+from goldlock.engines.streams import STDOUT, Capture, frames, pack, unpack
+from goldlock.errors import CouldNotRunError, SubjectError
+from goldlock.interruption import deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+EXCHANGE = "/goldlock"
+"""Where the exchange volume is mounted in every container."""
+
+_NOBODY = "65534:65534"
+_PROBE_TIMEOUT = 300.0
+_PROBE_LIMIT = 32 << 20
+_START_HINT = "check subject.python, user and image in goldlock.toml"
+
+
+class DockerEngine:
+    """A Docker engine, or a Podman service that speaks its API, as DOCKER_HOST and the like name it."""
+
+    name = "docker"
+
+    def __init__(self) -> None:
+        """Connect; raises `CouldNotRunError` where no engine answers."""
+        with _translated("connect to the Docker engine"):
+            self._client = docker.from_env(timeout=60)
+            version = self._client.version()
+        self.api = self._client.api
+        self.description = f"docker {version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
+        self.is_here = self.api.base_url.startswith("http+docker://")
+        self._sweep()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def _sweep(self) -> None:
+        """Remove what a killed goldlock (SIGKILL, power) of this machine left behind."""
+        with _translated("list left-over containers"):
+            owned = {"label": ownership.LABEL}
+            containers = self.api.containers(all=True, filters=owned)
+            dead = [c["Id"] for c in containers if ownership.is_dead(c["Labels"].get(ownership.OWNER, ""))]
+            for container in dead:
+                _quietly(functools.partial(self.api.remove_container, container, force=True, v=True))
+            for volume in (self.api.volumes(filters=owned).get("Volumes") or []) if dead or not containers else []:
+                if ownership.is_dead((volume.get("Labels") or {}).get(ownership.OWNER, "")):
+                    _quietly(functools.partial(self.api.remove_volume, volume["Name"]))
+            for network in self.api.networks(filters=owned) if dead or not containers else []:
+                if ownership.is_dead((network.get("Labels") or {}).get(ownership.OWNER, "")):
+                    _quietly(functools.partial(self.api.remove_network, network["Id"]))
+
+    # -- images ---------------------------------------------------------------------------------
+
+    def inspect(self, reference: str) -> dict[str, Any] | None:
+        """What the Engine API says of an image, None where the engine does not have it."""
+        with _translated(f"look at image {reference}"):
+            try:
+                found: dict[str, Any] = self.api.inspect_image(reference)  # type: ignore[no-untyped-call]
+            except docker.errors.ImageNotFound:
+                return None
+        return found
+
+    def image(self, reference: str) -> ImageLayer | None:
+        """What identifies an image, None where the engine does not have it."""
+        if (found := self.inspect(reference)) is None:
+            return None
+        labels = (found.get("Config") or {}).get("Labels") or {}
+        digests = found.get("RepoDigests") or []
+        return ImageLayer(
+            reference=reference,
+            manifest_digest=digests[0].rpartition("@")[2] if digests else None,
+            config_id=found["Id"],
+            layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
+            base=labels.get(ownership.BASE_LABEL),
+        )
+
+    def label(self, reference: str, name: str) -> str | None:
+        """The value of an image's label, None where image or label is absent."""
+        value = (((self.inspect(reference) or {}).get("Config") or {}).get("Labels") or {}).get(name)
+        return None if value is None else str(value)
+
+    def size(self, reference: str) -> int:
+        """Bytes of an image's layers, uncompressed; 0 where it is absent."""
+        return int((self.inspect(reference) or {}).get("Size") or 0)
+
+    def pull(self, reference: str) -> str | None:
+        """Pull an image; the reason where that can't be done."""
+        try:
+            for line in self.api.pull(reference, stream=True, decode=True):
+                if "error" in line:
+                    return str(line["error"])
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            return str(getattr(error, "explanation", None) or error)
+        return None
+
+    def build(
+        self,
+        context: Iterable[bytes],
+        *,
+        tag: str,
+        dockerfile: str,
+        target: str | None,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+        progress: Callable[[str], None],
+    ) -> None:
+        """Build an image with no network from a tar stream.
+
+        Raises:
+            CouldNotRunError: a step failed; says which one, with the end of its output.
+        """
+        tail: list[str] = []
+        step = ""
+        with _translated(f"build {tag}"):
+            for line in self.api.build(
+                fileobj=cast("IO[bytes]", context),
+                custom_context=True,
+                tag=tag,
+                dockerfile=dockerfile,
+                target=target or "",
+                buildargs=dict(arguments),
+                labels=dict(labels),
+                network_mode="none",
+                rm=True,
+                forcerm=True,
+                decode=True,
+                timeout=3600,
+            ):
+                if "error" in line:
+                    end = "".join(tail[-30:]).strip()
+                    raise CouldNotRunError(
+                        f"building {tag} failed at {step or 'its start'}: {line['error'].strip()}\n{end}",
+                        hint="mend that step of the Dockerfile, then run `goldlock build` again",
+                    )
+                text = line.get("stream", "")
+                if text.startswith("Step "):
+                    step = text.strip()
+                    progress(step)
+                tail = [*tail[-60:], text]
+
+    # -- sessions -------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def session(self, launch: Launch) -> Iterator[DockerSession]:
+        """Start a container for the launch; it, its volume and its network go when the block ends."""
+        with contextlib.ExitStack() as removal:
+            yield DockerSession(self, launch, removal)
+
+
+class DockerSession:
+    """One container; made by `DockerEngine.session`."""
+
+    def __init__(self, engine: DockerEngine, launch: Launch, removal: contextlib.ExitStack) -> None:
+        """Create and start the container, and start the probe in it."""
+        self._engine, self._api, self._launch, self._local = engine, engine.api, launch, engine.is_here
+        image = engine.image(launch.image)
+        if image is None:
+            raise CouldNotRunError(
+                f"the engine has no image {launch.image}",
+                hint="run `goldlock build`, pull it, or load it with `docker load`",
+            )
+        self._image = image
+        self._name = f"goldlock-{uuid.uuid4().hex[:12]}"
+        self._dead: str | None = None
+        with _translated(f"start a container of {launch.image}"):
+            self._create(removal)
+            if launch.service is None:
+                self._probed = Probing(self._attach(), self._dies)
+            self._start()
+        if launch.service is not None:
+            with _translated("probe the running service"):
+                self._probed = Probing(self._execute(self._probe_arguments(hold=False))[1], self._dies)
+
+    @property
+    def image_id(self) -> str | None:
+        """The config id of the image."""
+        return self._image.config_id
+
+    def _probe_arguments(self, *, hold: bool) -> list[str]:
+        return probing.probe_arguments(
+            self._launch.python,
+            artifacts=self._launch.artifacts,
+            hash_files=self._launch.hash_files,
+            hold=hold,
+        )
+
+    def _create(self, removal: contextlib.ExitStack) -> None:
+        launch, api, limits = self._launch, self._api, self._launch.limits
+        labels = ownership.labels()
+        with deferred():
+            api.create_volume(
+                self._name,
+                driver="local",
+                driver_opts={"type": "tmpfs", "device": "tmpfs", "o": f"size={limits.scratch_bytes},mode=1777"},
+                labels=labels,
+            )
+            removal.callback(_remove, functools.partial(api.remove_volume, self._name))
+        network = "none"
+        if launch.service is not None:
+            with deferred():
+                api.create_network(self._name, driver="bridge", internal=self._local, labels=labels)
+                removal.callback(_remove, functools.partial(api.remove_network, self._name))
+            network = self._name
+        published = launch.service is not None and not self._local
+        config = api.create_host_config(
+            network_mode=network,
+            mounts=[docker.types.Mount(EXCHANGE, self._name, type="volume")],
+            tmpfs={"/tmp": f"rw,size={limits.scratch_bytes},mode=1777"},  # noqa: S108  # inside the container
+            read_only=not launch.writable,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            mem_limit=limits.memory_bytes,
+            memswap_limit=limits.memory_bytes,
+            nano_cpus=None if limits.cpus is None else int(limits.cpus * 1e9),
+            pids_limit=limits.processes,
+            ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+            log_config=docker.types.LogConfig(type="json-file", config={"max-size": "16m", "max-file": "1"}),
+            port_bindings={launch.service.port: None} if published and launch.service else None,
+        )
+        if launch.service is None:
+            command: list[str] | None = self._probe_arguments(hold=True)
+        else:
+            command = list(launch.service.start) or None
+        with deferred():
+            created = api.create_container(
+                launch.image,
+                command=command[1:] if command else None,
+                entrypoint=command[:1] if command else None,
+                name=self._name,
+                host_config=config,
+                user=launch.user or self._own_user(),
+                environment=dict(launch.environment),
+                labels=labels,
+                ports=[launch.service.port] if launch.service else None,
+                stdin_open=False,
+                healthcheck={"test": ["NONE"]},
+            )
+            removal.callback(_remove, functools.partial(api.remove_container, self._name, force=True, v=True))
+        self._id = str(created["Id"])
+
+    def _own_user(self) -> str:
+        """The image's user, or nobody where that is root."""
+        user = str(((self._engine.inspect(self._launch.image) or {}).get("Config") or {}).get("User") or "")
+        return user if user.partition(":")[0] not in {"", "root", "0"} else _NOBODY
+
+    def _start(self) -> None:
+        try:
+            self._api.start(self._id)
+        except docker.errors.APIError as error:
+            raise CouldNotRunError(
+                f"image {self._launch.image} could not be started: {error.explanation}", hint=_START_HINT
+            ) from error
+
+    def _attach(self) -> Attached:
+        sock = self._api.attach_socket(self._id, params={"stdout": 1, "stderr": 1, "stream": 1})
+        return Attached(sock)
+
+    def _execute(self, command: Sequence[str], *, stdin: bool = False) -> tuple[str, Attached]:
+        made = self._api.exec_create(self._id, list(command), stdin=stdin, stdout=True, stderr=True)
+        return made["Id"], Attached(self._api.exec_start(made["Id"], socket=True))
+
+    def snapshot(self) -> Snapshot:
+        """What the probe saw in this container; waits for it."""
+        return self._probed.result().with_image(self._image)
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        files: Mapping[str, bytes] | None = None,
+        output: str | None = None,
+        timeout: float,
+    ) -> Completed:
+        """Run a command in the container; see `goldlock.engines.Session.run`."""
+        folder = uuid.uuid4().hex[:8]
+        names = [*(files or {}), *([output] if output else [])]
+        paths = {name.rstrip("/").partition(".")[0]: f"{EXCHANGE}/{folder}/{name.rstrip('/')}" for name in names}
+        argv = fill(command, paths)
+        with _translated("exchange files with the container"):
+            members = [(f"{folder}/", b""), *((f"{folder}/{n}", c) for n, c in (files or {}).items())]
+            if output and output.endswith("/"):
+                members.append((f"{folder}/{output}", b""))
+            if names and not self._api.put_archive(self._id, EXCHANGE, pack(members)):
+                raise SubjectError("the container takes no files")
+        capture = Capture(self._launch.limits.output_bytes)
+        with _translated(f"run {argv[0]} in the container"):
+            identity, attached = self._execute(argv, stdin=stdin is not None)
+            try:
+                attached.exchange(stdin, capture, timeout)
+            except SubjectError:
+                self._dies("it was stopped by goldlock")
+                raise
+            finally:
+                attached.close()
+            code = self._exit_code(identity)
+            written: dict[str, bytes] = {}
+            if code == 0 and output:
+                written = self._read(f"{folder}/{output.rstrip('/')}", output.rstrip("/"))
+        return Completed(
+            exit_code=code,
+            stdout=bytes(capture.stdout),
+            stderr=capture.stderr + (self._memory_note() if code == _KILLED else ""),
+            files=written,
+        )
+
+    def _exit_code(self, identity: str) -> int:
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            seen = self._api.exec_inspect(identity)
+            if not seen["Running"] and seen["ExitCode"] is not None:
+                return int(seen["ExitCode"])
+            time.sleep(0.01)
+        raise SubjectError("the command closed its output but goes on running")
+
+    def _memory_note(self) -> str:
+        state = self._api.inspect_container(self._id)["State"]
+        size = f"{self._launch.limits.memory_bytes / (1 << 20):,.0f} MiB"
+        cause = "it used more memory than" if state.get("OOMKilled") else "probably it needs more memory than"
+        return f"\nkilled (signal 9): {cause} subject.limits.memory_bytes, {size}"
+
+    def _read(self, path: str, name: str) -> dict[str, bytes]:
+        try:
+            chunks, _ = self._api.get_archive(self._id, f"{EXCHANGE}/{path}")
+            with contextlib.closing(chunks):
+                return unpack(chunks, limit=self._launch.limits.output_bytes)
+        except docker.errors.NotFound:
+            raise SubjectError(
+                f"ended with exit code 0 and wrote no {name}",
+                hint="the command must write to the path that {output} stands for",
+            ) from None
+
+    def address(self) -> tuple[str, int]:
+        """Host and port of the service as seen from here."""
+        service = self._launch.service
+        if service is None:
+            raise CouldNotRunError("this session runs no service")
+        with _translated("look at the running container"):
+            settings = self._api.inspect_container(self._id)["NetworkSettings"]
+        if self._local:
+            return settings["Networks"][self._name]["IPAddress"], service.port
+        binding = settings["Ports"][f"{service.port}/tcp"][0]
+        host = self._api.base_url.partition("//")[2].rpartition(":")[0]
+        return host, int(binding["HostPort"])
+
+    def ended(self) -> str | None:
+        """Why the container is no longer running, None while it runs."""
+        with _translated("look at the running container"):
+            state = self._api.inspect_container(self._id)["State"]
+            if state["Running"]:
+                return self._dead
+            log = self._api.logs(self._id, tail=20).decode("utf-8", "replace").strip()
+        code = state["ExitCode"]
+        reason = f"ended with exit code {code}"
+        if code == _KILLED or state.get("OOMKilled"):
+            reason += self._memory_note()
+        return f"{reason}\n{log}" if log else reason
+
+    def _dies(self, reason: str) -> None:
+        """Kill the container: a hanging exec can't be stopped in another way."""
+        self._dead = self._dead or reason
+        with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
+            self._api.kill(self._id)
+
+
+_KILLED = 137
+
+
+class Attached:
+    """The two directions of an attached container or exec."""
+
+    def __init__(self, sock: Any) -> None:  # noqa: ANN401  # the SDK returns one of three private types
+        """Take over what the SDK returns for `socket=True`."""
+        self._owner = sock
+        self._socket: socket.socket = getattr(sock, "_sock", sock)
+        # What the engine sent together with its HTTP header lies in this buffer, not in the socket.
+        self._read = sock._response.raw._fp.fp.read1
+
+    def close(self) -> None:
+        """Close both directions."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+    def exchange(self, stdin: bytes | None, capture: Capture, timeout: float, until: bytes | None = None) -> None:
+        """Write stdin while gathering output, until the end, the marker or the timeout."""
+        end = time.monotonic() + timeout
+        writer = threading.Thread(target=self._write, args=(stdin,), daemon=True)
+        if stdin is not None:
+            writer.start()
+
+        def read(size: int) -> bytes:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left)
+            return bytes(self._read(size))
+
+        try:
+            for number, piece in frames(read):
+                capture.add(number, piece)
+                if until is not None and number == STDOUT and until in capture.stdout[-len(until) - len(piece) :]:
+                    return
+        except TimeoutError:
+            raise SubjectError(
+                f"gave no answer within {timeout:g} s and was stopped",
+                hint="raise the case's timeout in goldlock.toml if it needs longer",
+            ) from None
+        except ConnectionError:
+            return
+
+    def _write(self, stdin: bytes | None) -> None:
+        # A command that does not read its stdin to the end closes it: that is its right.
+        with contextlib.suppress(OSError):
+            self._socket.sendall(stdin or b"")
+            self._socket.shutdown(socket.SHUT_WR)
+
+
+class Probing:
+    """The probe's output, gathered in a thread while the subject is asked."""
+
+    def __init__(self, attached: Attached, dies: Callable[[str], None]) -> None:
+        """Begin to read at once."""
+        self._attached, self._dies = attached, dies
+        self._capture = Capture(_PROBE_LIMIT)
+        self._error: SubjectError | None = None
+        self._thread = threading.Thread(target=self._gather, daemon=True)
+        self._thread.start()
+
+    def _gather(self) -> None:
+        try:
+            self._attached.exchange(None, self._capture, _PROBE_TIMEOUT, until=framing.END)
+        except SubjectError as error:
+            self._error = error
+            self._dies("its probe did not end")
+        finally:
+            self._attached.close()
+
+    def result(self) -> Snapshot:
+        """Wait for the probe. Raises `SubjectError` where it gave no snapshot."""
+        while self._thread.is_alive():
+            self._thread.join(0.2)
+        if self._error is not None:
+            raise SubjectError(f"the probe {self._error.message}", hint=self._error.hint)
+        try:
+            return Snapshot.from_probe(bytes(self._capture.stdout))
+        except CouldNotRunError as error:
+            said = self._capture.stderr.strip()[-500:]
+            raise SubjectError(f"{error.message}{': ' + said if said else ''}", hint=error.hint) from error
+
+
+def context_files(root: Path, rules: Sequence[str], dockerfile: str) -> set[str]:
+    """Paths below a build context that .dockerignore's rules leave in, folders among them."""
+    return set(docker.utils.build.exclude_paths(str(root), list(rules), dockerfile))
+
+
+def _quietly(action: Callable[[], object]) -> None:
+    with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
+        action()
+
+
+def _remove(action: Callable[[], object]) -> None:
+    with deferred():
+        _quietly(action)
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours, saying what to do next."""
+    try:
+        yield
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        text = str(getattr(error, "explanation", None) or error)
+        where = os.environ.get("DOCKER_HOST", "the default socket")
+        if "Permission denied" in text:
+            raise CouldNotRunError(
+                f"not permitted to use the Docker engine at {where}",
+                hint="run as a member of the group `docker`, or use `--engine local`",
+            ) from error
+        if isinstance(error, (requests.exceptions.ConnectionError, FileNotFoundError)) or "Error while fetching" in text:
+            raise CouldNotRunError(
+                f"no Docker engine answers at {where} (could not {what})",
+                hint="start it (`python -m goldlock.bootstrap`), or use `--engine local`",
+            ) from error
+        raise CouldNotRunError(f"could not {what}: {text}", hint="see the engine's own log for more") from error

@@ -1,0 +1,424 @@
+"""The local engine: the locked requirements in a cached virtual environment, where no engine answers.
+
+It vouches for interpreter, packages, files, artifacts and outputs. Operating system and image are the
+host's or absent, so their layers are unknown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import functools
+import glob
+import hashlib
+import os
+import platform
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import platformdirs
+import python_discovery
+import uv
+from goldlock_env import probing
+from goldlock_env.findings import Layer
+from goldlock_env.snapshot import Snapshot
+
+from goldlock import wheelhouse
+from goldlock.config import fill
+from goldlock.engines import Completed, Launch
+from goldlock.engines.streams import STDERR, STDOUT, Capture
+from goldlock.errors import CouldNotRunError, SubjectError
+from goldlock.interruption import deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from goldlock_env.layers import ArtifactsLayer
+
+    from goldlock.config import Local
+
+_PROBE_TIMEOUT = 300.0
+
+
+class LocalEngine:
+    """Runs the subject in a virtual environment of the locked requirements."""
+
+    name = "local"
+
+    def __init__(
+        self,
+        local: Local,
+        folder: Path,
+        *,
+        variables: Mapping[str, str],
+        artifacts: Sequence[str],
+        progress: Callable[[str], None],
+    ) -> None:
+        """Prepare the environment, or reuse the cached one.
+
+        Args:
+            local: what goldlock.toml says of local runs.
+            folder: goldlock.toml's folder, in which commands run.
+            variables: locked numeric variables; the host's own are not passed on.
+            artifacts: the artifacts' paths in the image, in the order of `local.artifacts`.
+            progress: told what takes long.
+
+        Raises:
+            CouldNotRunError: no such interpreter, or the wheels can't be had.
+        """
+        self.description = f"local, {platform.system()} {platform.release()}"
+        self.folder, self.local = folder, local
+        self.artifacts = dict(zip(local.artifacts, artifacts, strict=True))
+        self.environment = environment(local, folder, progress)
+        self.variables = dict(variables)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    @contextlib.contextmanager
+    def session(self, launch: Launch) -> Iterator[LocalSession]:
+        """Run a subject's processes in a scratch folder; all are gone when the block ends."""
+        with contextlib.ExitStack() as removal:
+            with deferred():
+                scratch = tempfile.mkdtemp(prefix="goldlock-")
+                removal.callback(functools.partial(shutil.rmtree, scratch, ignore_errors=True))
+            session = LocalSession(self, launch, Path(scratch))
+            removal.callback(session.stop)
+            session.begin()
+            yield session
+
+
+class LocalSession:
+    """Processes of one launch; made by `LocalEngine.session`."""
+
+    image_id = None
+
+    def __init__(self, engine: LocalEngine, launch: Launch, scratch: Path) -> None:
+        """Remember everything; `begin` starts the first process."""
+        self._engine, self._launch, self._scratch = engine, launch, scratch
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._service: subprocess.Popen[bytes] | None = None
+        self._log = scratch / "service.log"
+        self._port = 0
+        self._capture = Capture(32 << 20)
+        self._problems: list[SubjectError] = []
+
+    def begin(self) -> None:
+        """Start the service, where there is one, and the probe."""
+        if self._launch.service is not None:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self._port = free.getsockname()[1]
+            command = fill(self._launch.service.start, {"port": str(self._port)})
+            with self._log.open("wb") as log:
+                self._service = self._spawn(command, stdin=None, stdout=log, stderr=log)
+        command = probing.probe_arguments(
+            [str(self._engine.environment / "bin" / "python")],
+            artifacts=[str(self._engine.folder / path) for path in self._engine.artifacts],
+            hash_files=self._launch.hash_files,
+        )
+        process = self._spawn(command, stdin=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+        def gather() -> None:
+            try:
+                self._exchange(process, None, self._capture, _PROBE_TIMEOUT)
+            except SubjectError as error:
+                self._problems.append(error)
+
+        self._probing = threading.Thread(target=gather, daemon=True)
+        self._probing.start()
+
+    def snapshot(self) -> Snapshot:
+        """What the probe saw, without the layers that this engine can't vouch for."""
+        while self._probing.is_alive():
+            self._probing.join(0.2)
+        if self._problems:
+            raise SubjectError(f"the probe {self._problems[0].message}", hint=self._problems[0].hint)
+        seen = Snapshot.from_probe(bytes(self._capture.stdout))
+        for layer in (Layer.OS, Layer.IMAGE):
+            seen = seen.without(layer, "the local engine runs on this host, not in the image")
+        if seen.artifacts is None:
+            return seen
+        return dataclasses.replace(seen, artifacts=self._as_in_the_image(seen.artifacts))
+
+    def _as_in_the_image(self, artifacts: ArtifactsLayer) -> ArtifactsLayer:
+        """Artifacts under the paths that they have in the image, by which the lock knows them."""
+
+        def renamed(path: str) -> str:
+            for ours, theirs in self._engine.artifacts.items():
+                root = str(self._engine.folder / ours)
+                if path == root or path.startswith(f"{root}/"):
+                    return theirs + path[len(root) :]
+            return path
+
+        return dataclasses.replace(
+            artifacts,
+            files=tuple(dataclasses.replace(file, path=renamed(file.path)) for file in artifacts.files),
+            missing=tuple(map(renamed, artifacts.missing)),
+            unreadable=tuple((renamed(path), reason) for path, reason in artifacts.unreadable),
+        )
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        files: Mapping[str, bytes] | None = None,
+        output: str | None = None,
+        timeout: float,
+    ) -> Completed:
+        """Run a command in the project's folder; see `goldlock.engines.Session.run`."""
+        exchange = Path(tempfile.mkdtemp(dir=self._scratch))
+        for name, content in (files or {}).items():
+            (exchange / name).write_bytes(content)
+        if output and output.endswith("/"):
+            (exchange / output).mkdir()
+        names = [*(files or {}), *([output.rstrip("/")] if output else [])]
+        argv = fill(command, {name.partition(".")[0]: str(exchange / name) for name in names})
+        capture = Capture(self._launch.limits.output_bytes)
+        process = self._spawn(
+            argv,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._exchange(process, stdin, capture, timeout)
+        written = {}
+        if output and process.returncode == 0:
+            written = self._collect(exchange, output.rstrip("/"))
+        return Completed(
+            exit_code=process.returncode, stdout=bytes(capture.stdout), stderr=capture.stderr, files=written
+        )
+
+    def _collect(self, exchange: Path, output: str) -> dict[str, bytes]:
+        top, left, found = exchange / output, self._launch.limits.output_bytes, {}
+        if not top.exists() and not top.is_symlink():
+            raise SubjectError(
+                f"ended with exit code 0 and wrote no {output}",
+                hint="the command must write to the path that {output} stands for",
+            )
+        for path in [top] if not top.is_dir() or top.is_symlink() else sorted(top.rglob("*")):
+            if path.is_dir() and not path.is_symlink():
+                continue
+            if path.is_symlink() or not path.is_file():
+                raise SubjectError(f"output {path.name!r} is a link or a device, not a file")
+            left -= path.stat().st_size
+            if left < 0:
+                raise SubjectError(
+                    "wrote an output larger than is read",
+                    hint="raise subject.limits.output in goldlock.toml if that is right",
+                )
+            found[path.relative_to(exchange).as_posix()] = path.read_bytes()
+        return found
+
+    def _spawn(
+        self, command: Sequence[str], *, stdin: int | None, stdout: int | IO[bytes], stderr: int | IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        limits = self._launch.limits
+        passed = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
+        binaries = self._engine.environment / "bin"
+        variables = {
+            **passed,
+            "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(self._scratch),
+            "TMPDIR": str(self._scratch),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **self._engine.variables,
+            **self._engine.local.environment,
+            **self._launch.environment,
+        }
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limits.scratch_bytes, limits.scratch_bytes))
+
+        with deferred():
+            try:
+                process = subprocess.Popen(  # noqa: S603  # the subject's own command
+                    list(command),
+                    cwd=self._engine.folder,
+                    env=variables,
+                    stdin=subprocess.DEVNULL if stdin is None else stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                    preexec_fn=limit,  # noqa: PLW1509  # no thread holds a lock that these calls take
+                )
+            except OSError as error:
+                raise SubjectError(
+                    f"`{command[0] if command else ''}` can't be run: {error.strerror}",
+                    hint="check the case's command and subject.local in goldlock.toml",
+                ) from error
+            self._running.append(process)
+        return process
+
+    def _exchange(self, process: subprocess.Popen[bytes], stdin: bytes | None, capture: Capture, timeout: float
+                  ) -> None:
+        """Feed stdin and gather both streams; the whole process group goes where a limit is broken."""
+        problems: list[SubjectError] = []
+
+        def gather(number: int, descriptor: int) -> None:
+            try:
+                while piece := os.read(descriptor, 1 << 16):
+                    capture.add(number, piece)
+            except SubjectError as error:
+                problems.append(error)
+                _kill(process)
+
+        def feed() -> None:
+            with contextlib.suppress(OSError):
+                if process.stdin is not None:
+                    process.stdin.write(stdin or b"")
+                    process.stdin.close()
+
+        pipes = ((STDOUT, process.stdout), (STDERR, process.stderr))
+        threads = [
+            threading.Thread(target=gather, args=(number, pipe.fileno()), daemon=True)
+            for number, pipe in pipes if pipe is not None
+        ]
+        threads.append(threading.Thread(target=feed, daemon=True))
+        for thread in threads:
+            thread.start()
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            problems.append(SubjectError(
+                f"gave no answer within {timeout:g} s and was stopped",
+                hint="raise the case's timeout in goldlock.toml if it needs longer",
+            ))
+        _kill(process)
+        for thread in threads:
+            thread.join(5)
+        for _, pipe in pipes:
+            if pipe is not None:
+                pipe.close()
+        if problems:
+            raise problems[0]
+
+    def address(self) -> tuple[str, int]:
+        """Where the service listens; it must take its port from `{port}`."""
+        return "127.0.0.1", self._port
+
+    def ended(self) -> str | None:
+        """Why the service no longer runs, None while it does."""
+        if self._service is None or self._service.poll() is None:
+            return None
+        log = self._log.read_bytes()[-2000:].decode("utf-8", "replace").strip()
+        reason = f"ended with exit code {self._service.returncode}"
+        return f"{reason}\n{log}" if log else reason
+
+    def stop(self) -> None:
+        """Kill everything that was started."""
+        with deferred():
+            for process in self._running:
+                _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def environment(local: Local, folder: Path, progress: Callable[[str], None]) -> Path:
+    """The cached virtual environment of the locked requirements, made where there is none.
+
+    Two processes that want the same one wait for each other; an interrupted one is made anew.
+
+    Raises:
+        CouldNotRunError: no matching interpreter, or an installation that fails.
+    """
+    files = [folder / name for name in local.requirements]
+    wheels = wheelhouse.ensure(files, local.python, progress)
+    digest = hashlib.sha256("\n".join([local.python, *(wheel.name for wheel in wheels)]).encode())
+    for wheel in wheels:
+        digest.update(str(wheel.stat().st_size).encode())
+    prepared_by = [folder / word for word in local.prepare if (folder / word).is_file()]
+    digest.update("\0".join(local.prepare).encode())
+    for file in [*files, *prepared_by]:
+        digest.update(file.read_bytes())
+    place = platformdirs.user_cache_path("goldlock") / "environments" / digest.hexdigest()[:16]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    complete = place / "goldlock-complete"
+    with place.with_suffix(".lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if complete.exists():
+            return place
+        shutil.rmtree(place, ignore_errors=True)
+        python = interpreter(local.python, progress)
+        progress(f"installing {len(wheels)} locked wheels for {python}")
+        binary = uv.find_uv_bin()
+        _uv([binary, "venv", "--quiet", "--offline", "--no-config", "--python", python, str(place)])
+        listed = [f"--requirement={file}" for file in files]
+        _uv([
+            binary, "pip", "install", "--quiet", "--offline", "--no-config", "--no-index", "--no-deps",
+            "--require-hashes", f"--python={place / 'bin' / 'python'}", f"--find-links={wheelhouse.folder()}",
+            *listed,
+        ])
+        if local.prepare:
+            _prepare(local.prepare, place, folder)
+        complete.touch()
+    return place
+
+
+def _prepare(command: Sequence[str], place: Path, folder: Path) -> None:
+    site = next((place / "lib").glob("python*/site-packages"))
+    argv = fill(command, {"site": str(site)})
+    variables = {**os.environ, "PATH": f"{place / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    try:
+        done = subprocess.run(argv, cwd=folder, env=variables, capture_output=True, text=True, check=False)  # noqa: S603
+        said = (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
+    except OSError as error:
+        said = str(error)
+    if said:
+        raise CouldNotRunError(
+            f"subject.local.prepare failed: {said[-1500:]}", hint="mend that command in goldlock.toml"
+        )
+
+
+def _uv(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise CouldNotRunError(
+            f"the local environment could not be made: {done.stderr.strip()[-1500:]}",
+            hint="check subject.local in goldlock.toml, or use the docker engine",
+        )
+
+
+def interpreter(version: str, progress: Callable[[str], None]) -> str:
+    """Path of a Python of that version: one found here, else one that uv installs.
+
+    Raises:
+        CouldNotRunError: none is here and none can be installed.
+    """
+    found = python_discovery.get_interpreter(f"cpython{version}")
+    if found is not None:
+        return str(found.executable)
+    root = os.environ.get("PYENV_ROOT", str(Path.home() / ".pyenv"))
+    for candidate in sorted(glob.glob(f"{root}/versions/{version}.*/bin/python{version}")):  # noqa: PTH207
+        return candidate
+    progress(f"no Python {version} found; asking uv to install one")
+    binary = uv.find_uv_bin()
+    done = subprocess.run(  # noqa: S603
+        [binary, "python", "install", "--quiet", "--no-config", version], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        where = subprocess.run(  # noqa: S603
+            [binary, "python", "find", "--no-config", version], capture_output=True, text=True, check=False
+        )
+        if where.returncode == 0 and where.stdout.strip():
+            return where.stdout.strip()
+    last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    raise CouldNotRunError(
+        f"no Python {version} is here and uv could not install one: {last}",
+        hint=f"install Python {version} (pyenv, your distribution) or a Docker engine, then run again",
+    )

@@ -1,0 +1,142 @@
+"""The environment alone: locking a subject, checking it, and comparing any two environments."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from goldlock_env import difference, lock, probing, requirements
+from goldlock_env.decoding import MalformedError
+from goldlock_env.policy import Policy
+from goldlock_env.snapshot import Snapshot
+
+from goldlock import __version__
+from goldlock.asking import way
+from goldlock.engines import Launch
+from goldlock.errors import ConfigurationError, CouldNotRunError
+from goldlock.report import FailOn, Report, sorted_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from goldlock.config import Config
+    from goldlock.engines import Engine
+
+
+def read_lock(config: Config) -> lock.Lock:
+    """Read the lock that goldlock.toml names.
+
+    Raises:
+        CouldNotRunError: there is none yet, or it is not a lock.
+    """
+    return lock.read(config.resolve(config.lock))
+
+
+def snapshot(engine: Engine, launch: Launch) -> Snapshot:
+    """Start a subject, only to look at its environment."""
+    with engine.session(launch) as session:
+        return session.snapshot()
+
+
+def make_lock(engine: Engine, config: Config, image: str) -> lock.Lock:
+    """Probe the subject and make its lock; nothing is written."""
+    seen = snapshot(engine, way.launch(config, image, None))
+    build, local = config.subject.build, config.subject.local
+    names = build.requirements if build is not None else local.requirements if local is not None else ()
+    files: list[lock.FileDigest] = []
+    entries: list[requirements.Requirement] = []
+    for name in names:
+        content = config.resolve(name).read_bytes()
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        files.append(lock.FileDigest(path=name, sha256=digest))
+        entries += requirements.parse(content.decode("utf-8"), where=name)
+    return lock.Lock(
+        snapshot=seen.with_wheel_hashes(entries),
+        provenance=lock.Provenance(
+            subject=config.subject.name, requirements=tuple(sorted(files, key=lambda file: file.path))
+        ),
+    )
+
+
+def check(
+    expected: lock.Lock,
+    actual: Snapshot,
+    policy: Policy,
+    *,
+    subject: str,
+    engine: str,
+    image: str | None,
+    fail_on: FailOn,
+) -> Report:
+    """Compare an environment with the lock."""
+    findings = [*difference.compare(expected.snapshot, actual, policy)]
+    if expected.integrity is not None:
+        findings.insert(0, expected.integrity)
+    return Report(
+        goldlock_version=__version__,
+        subject=subject,
+        engine=engine,
+        image=image,
+        lock_id=expected.id,
+        findings=sorted_findings(findings),
+        snapshot=actual.to_mapping(),
+        fail_on=fail_on,
+    )
+
+
+def resolve(reference: str, engine: Callable[[], Engine], *, hash_files: bool = True) -> Snapshot:
+    """The environment that a command-line word names.
+
+    Args:
+        reference: a lock file, a saved report (JSON), an interpreter, a virtual environment's folder, or
+            else an image.
+        engine: opens the Docker engine, called for an image only.
+        hash_files: whether installed files are hashed.
+
+    Raises:
+        CouldNotRunError: it is none of these.
+    """
+    path = Path(reference)
+    if path.is_dir():
+        inside = [path / "bin" / "python", path / "Scripts" / "python.exe"]
+        found = next((candidate for candidate in inside if candidate.exists()), None)
+        if found is None:
+            raise ConfigurationError(
+                f"{reference} is a folder without an interpreter (bin/python)",
+                hint="name a virtual environment, an interpreter, a lock, a saved report or an image",
+            )
+        return probing.probe_interpreter(found, hash_files=hash_files)
+    if path.is_file():
+        if path.suffix == ".json":
+            return _saved(path)
+        if os.access(path, os.X_OK):
+            return probing.probe_interpreter(path, hash_files=hash_files)
+        return lock.read(path).snapshot
+    if "/" in reference and (reference.startswith((".", "/")) or path.suffix in {".lock", ".json"}):
+        raise ConfigurationError(f"there is no file {reference}", hint="check the path")
+    return snapshot(engine(), Launch(image=reference, hash_files=hash_files))
+
+
+def _saved(path: Path) -> Snapshot:
+    try:
+        document = json.loads(path.read_bytes())
+        return Snapshot.from_mapping(document["snapshot"])
+    except (ValueError, KeyError, TypeError, MalformedError) as error:
+        raise CouldNotRunError(
+            f"{path} is not a report saved by goldlock", hint="save one with `goldlock verify --json FILE`"
+        ) from error
+
+
+def diff(first: Snapshot, second: Snapshot, policy: Policy, *, names: tuple[str, str], fail_on: FailOn) -> Report:
+    """Compare two environments, the first as the expected one."""
+    return Report(
+        goldlock_version=__version__,
+        subject=f"{names[0]} and {names[1]}",
+        engine="",
+        findings=sorted_findings(difference.compare(first, second, policy)),
+        snapshot=second.to_mapping(),
+        fail_on=fail_on,
+    )

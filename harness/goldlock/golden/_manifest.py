@@ -1,0 +1,266 @@
+"""golden.toml: its canonical text, its seal, and reading it back.
+
+Canonical: fixed order, LF, one spelling for every value, so that the same golden gives the same bytes. The
+``golden-id`` line holds the SHA-256 of all other bytes of the file, which in turn name the SHA-256 of the
+inputs and outputs: one digest stands for the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from goldlock.golden._value import MANIFEST, ColumnRecord, HistoryEntry, Provenance
+from goldlock.tables import Format
+from goldlock.tolerance import Kind, Tolerance
+from goldlock_env.errors import ConfigurationError, CouldNotRunError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+VERSION = 1
+_ID_LINE = re.compile(rb'^golden-id = "([^"\n]*)"\r?\n', re.MULTILINE)
+_HEADER = """\
+# Written by goldlock record and goldlock accept. A change by hand is reported: golden-id seals this file,
+# and with it the files it names. To change a tolerance, write it under the case in goldlock.toml.
+"""
+_RESTORE = "restore the golden folder from version control, or remove it and run goldlock record"
+
+Toml = str | int | float | list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """One file of the golden folder."""
+
+    file: str
+    """A plain name, without a folder."""
+    sha256: str
+    size: int
+    """In bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What golden.toml says."""
+
+    case: str
+    inputs: FileRecord
+    outputs: FileRecord
+    format: Format
+    rows: int
+    columns: Mapping[str, ColumnRecord]
+    provenance: Provenance
+
+
+def sha256(data: bytes) -> str:
+    """Return the digest as it is written everywhere: in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def dumps(manifest: Manifest) -> tuple[bytes, str]:
+    """Return the sealed text and its golden-id."""
+    body = "".join(_lines(manifest)).encode()
+    golden_id = f"sha256:{sha256(_HEADER.encode() + body)}"
+    return b"".join([_HEADER.encode(), f'golden-id = "{golden_id}"\n'.encode(), body]), golden_id
+
+
+def seal_of(data: bytes) -> tuple[str | None, str]:
+    """Return the golden-id that a text claims (None: it has no such line) and the one it should have."""
+    claimed = _ID_LINE.search(data)
+    rest = data if claimed is None else data[: claimed.start()] + data[claimed.end() :]
+    return None if claimed is None else claimed[1].decode("utf-8", "replace"), f"sha256:{sha256(rest)}"
+
+
+def _lines(manifest: Manifest) -> Iterator[str]:
+    yield from _pairs({"golden-version": VERSION, "case": manifest.case})
+    yield "\n[inputs]\n"
+    yield from _file(manifest.inputs)
+    yield "\n[outputs]\n"
+    yield from _file(manifest.outputs)
+    yield from _pairs({"format": manifest.format.value, "rows": manifest.rows})
+    for name, record in manifest.columns.items():
+        yield "\n[[columns]]\n"
+        yield from _pairs({"name": name, "dtype": record.dtype, "shape": list(record.shape)})
+        yield from _tolerance(record.tolerance)
+    provenance = manifest.provenance
+    yield "\n[provenance]\n"
+    yield from _pairs(
+        {
+            "lock-id": provenance.lock_id,
+            "image-id": provenance.image_id,
+            "cpu-level": provenance.cpu_level,
+            "goldlock-version": provenance.goldlock_version,
+            "recorded": provenance.recorded,
+            "reason": provenance.reason,
+        }
+    )
+    for entry in provenance.history:
+        yield "\n[[history]]\n"
+        yield from _pairs(
+            {
+                "golden-id": entry.golden_id,
+                "recorded": entry.recorded,
+                "reason": entry.reason,
+                "lock-id": entry.lock_id,
+                "image-id": entry.image_id,
+            }
+        )
+
+
+def _file(record: FileRecord) -> Iterator[str]:
+    yield from _pairs({"file": record.file, "sha256": record.sha256, "size": record.size})
+
+
+def _tolerance(tolerance: Tolerance) -> Iterator[str]:
+    yield from _pairs({"kind": tolerance.kind.value})
+    if tolerance.kind.numeric:
+        yield from _pairs({"rtol": tolerance.rtol, "atol": tolerance.atol, "ulp": tolerance.ulp})
+    if tolerance.reason:
+        yield from _pairs({"reason": tolerance.reason})
+    if tolerance.scores is not None:
+        yield from _pairs({"scores": tolerance.scores})
+
+
+def _pairs(pairs: Mapping[str, Toml]) -> Iterator[str]:
+    for key, value in pairs.items():
+        yield f"{key} = {_text(value) if isinstance(value, str) else repr(value)}\n"
+
+
+def _text(value: str) -> str:
+    # JSON's escapes are TOML's, but for DEL, which TOML wants escaped too.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def loads(data: bytes, where: str) -> Manifest:
+    """Return what the text says, whether its seal holds or not; raises CouldNotRunError naming the key."""
+    try:
+        document: dict[str, object] = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise CouldNotRunError(f"{where}: is not readable TOML: {error}", hint=_RESTORE) from error
+    root = _Reader(document, where)
+    version = root.whole("golden-version")
+    if version != VERSION:
+        raise CouldNotRunError(
+            f"{where}: golden-version is {version}, and this goldlock reads {VERSION}",
+            hint="install a newer goldlock" if version > VERSION else _RESTORE,
+        )
+    inputs, outputs, provenance = root.table("inputs"), root.table("outputs"), root.table("provenance")
+    columns = {entry.text("name"): _column(entry) for entry in root.tables("columns")}
+    if len(columns) != len(root.tables("columns")):
+        raise root.fault("columns", "names one column twice")
+    try:
+        output_format = Format(outputs.text("format"))
+    except ValueError as error:
+        raise outputs.fault("format", str(error)) from error
+    return Manifest(
+        case=root.text("case"),
+        inputs=_file_record(inputs),
+        outputs=_file_record(outputs),
+        format=output_format,
+        rows=outputs.whole("rows"),
+        columns=columns,
+        provenance=Provenance(
+            lock_id=provenance.text("lock-id"),
+            image_id=provenance.text("image-id"),
+            cpu_level=provenance.text("cpu-level"),
+            goldlock_version=provenance.text("goldlock-version"),
+            recorded=provenance.text("recorded"),
+            reason=provenance.text("reason"),
+            history=tuple(
+                HistoryEntry(
+                    golden_id=entry.text("golden-id"),
+                    recorded=entry.text("recorded"),
+                    reason=entry.text("reason"),
+                    lock_id=entry.text("lock-id"),
+                    image_id=entry.text("image-id"),
+                )
+                for entry in root.tables("history")
+            ),
+        ),
+    )
+
+
+def _file_record(reader: _Reader) -> FileRecord:
+    name = reader.text("file")
+    if not is_plain_name(name):
+        raise reader.fault("file", f"is {name!r}, not the name of a file beside {MANIFEST}")
+    return FileRecord(file=name, sha256=reader.text("sha256"), size=reader.whole("size"))
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether `name` can only be a file directly in the golden folder, and not its manifest."""
+    return bool(name) and not set(name) & set("/\\\0") and name not in {".", "..", MANIFEST}
+
+
+def _column(reader: _Reader) -> ColumnRecord:
+    try:
+        tolerance = Tolerance(
+            kind=Kind(reader.text("kind")),
+            rtol=reader.number("rtol"),
+            atol=reader.number("atol"),
+            ulp=reader.whole("ulp", 0),
+            reason=reader.text("reason", ""),
+            scores=reader.text("scores") if "scores" in reader.values else None,
+        )
+        record = ColumnRecord(dtype=reader.text("dtype"), shape=reader.lengths("shape"), tolerance=tolerance)
+        _ = record.type
+    except (ValueError, ConfigurationError) as error:
+        raise reader.fault("kind", str(error)) from error
+    return record
+
+
+class _Reader:
+    """A table of the document, its values narrowed one by one."""
+
+    def __init__(self, values: Mapping[str, object], where: str, path: str = "") -> None:
+        self.values = values
+        self._where = where
+        self._path = path
+
+    def fault(self, key: str, what: str) -> CouldNotRunError:
+        return CouldNotRunError(f"{self._where}: {self._path}{key} {what}", hint=_RESTORE)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.values.get(key, default)
+        if not isinstance(value, str):
+            raise self.fault(key, "is missing, or not text")
+        return value
+
+    def whole(self, key: str, default: int | None = None) -> int:
+        value = self.values.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.fault(key, "is missing, or not a whole number")
+        return value
+
+    def number(self, key: str) -> float:
+        value = self.values.get(key, 0.0)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise self.fault(key, "is not a number")
+        return float(value)
+
+    def lengths(self, key: str) -> tuple[int, ...]:
+        value = self.values.get(key)
+        if not isinstance(value, list) or not all(type(length) is int for length in value):
+            raise self.fault(key, "is missing, or not a list of whole numbers")
+        return tuple(value)
+
+    def table(self, key: str) -> _Reader:
+        value = self.values.get(key)
+        if not isinstance(value, dict):
+            raise self.fault(key, "is missing, or not a table")
+        return _Reader(value, self._where, f"{self._path}{key}.")
+
+    def tables(self, key: str) -> Sequence[_Reader]:
+        values = self.values.get(key, [])
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            raise self.fault(key, "is not a list of tables")
+        return [
+            _Reader(value, self._where, f"{self._path}{key}[{place}].") for place, value in enumerate(values)
+        ]

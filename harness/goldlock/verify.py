@@ -1,0 +1,210 @@
+"""The main job: ask the subject, compare its answers and its environment, and say one verdict."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from goldlock_env import difference
+from goldlock_env.policy import Policy
+
+from goldlock import __version__, golden, received
+from goldlock.asking import http, way
+from goldlock.compare import compare_tables
+from goldlock.errors import CouldNotRunError, SubjectError
+from goldlock.report import CaseReport, Failure, FailOn, Report, sorted_findings
+from goldlock.tables import Format
+from goldlock.tolerance import Kind, Tolerance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from goldlock_env.findings import Finding
+    from goldlock_env.lock import Lock
+    from goldlock_env.snapshot import Snapshot
+
+    from goldlock.config import Case, Config
+    from goldlock.engines import Engine, Service
+    from goldlock.tables import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A case and the inputs that it is asked with."""
+
+    case: Case
+    inputs: bytes
+    inputs_format: Format
+
+
+@dataclass(slots=True)
+class Answers:
+    """What one subject said, gathered over all of its sessions."""
+
+    image_id: str | None = None
+    snapshots: list[Snapshot] = field(default_factory=list)
+    tables: dict[str, Table] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    environment_failure: Failure | None = None
+
+
+def ask_all(
+    engine: Engine,
+    config: Config,
+    image: str,
+    questions: Sequence[Question],
+    progress: Callable[[str], None],
+    *,
+    hash_files: bool = True,
+) -> Answers:
+    """Ask every question, starting the subject once per way of asking.
+
+    A subject that dies over a question is started again for those behind it, so that one bad case
+    does not hide the others. Every container that answers is probed itself.
+    """
+    answers = Answers()
+    by_name = {question.case.name: question for question in questions}
+    for service, cases in way.grouped([q.case for q in questions], local=engine.name == "local"):
+        waiting = [by_name[case.name] for case in cases]
+        while waiting:
+            asked = _one_session(engine, config, image, service, waiting, answers, progress, hash_files=hash_files)
+            waiting = waiting[asked:]
+    return answers
+
+
+def _one_session(
+    engine: Engine,
+    config: Config,
+    image: str,
+    service: Service | None,
+    questions: Sequence[Question],
+    answers: Answers,
+    progress: Callable[[str], None],
+    *,
+    hash_files: bool,
+) -> int:
+    """Ask in one running subject until it dies; returns how many questions were dealt with."""
+    progress(f"starting {config.subject.name} for {', '.join(q.case.name for q in questions)}")
+    dealt = 0
+    with engine.session(way.launch(config, image, service, hash_files=hash_files)) as session:
+        answers.image_id = session.image_id
+        for question in questions:
+            name, started = question.case.name, time.monotonic()
+            try:
+                if question.case.http is not None and dealt == 0:
+                    http.wait_until_ready(session, question.case.http)
+                    started = time.monotonic()
+                answers.tables[name] = way.ask(
+                    session,
+                    question.case,
+                    question.inputs,
+                    question.inputs_format,
+                    limit=config.subject.limits.output_bytes,
+                )
+            except CouldNotRunError as error:
+                answers.failures[name] = Failure(message=error.message, hint=error.hint)
+            answers.seconds[name] = time.monotonic() - started
+            dealt += 1
+            if name in answers.failures and session.ended() is not None:
+                break
+        try:
+            answers.snapshots.append(session.snapshot())
+        except SubjectError as error:
+            ended = session.ended()
+            message = error.message if ended is None else f"{error.message}; the subject {ended}"
+            answers.environment_failure = Failure(message=message, hint=error.hint)
+    return dealt
+
+
+def verify(
+    engine: Engine,
+    config: Config,
+    image: str,
+    lock: Lock,
+    cases: Sequence[Case],
+    progress: Callable[[str], None],
+    *,
+    fail_on: FailOn = FailOn.ERROR,
+    hash_files: bool = True,
+) -> Report:
+    """Compare a subject with its lock and its goldens.
+
+    Never writes a golden or a lock; answers that differ are kept in `.goldlock/received/`.
+
+    Args:
+        engine: what runs it.
+        config: goldlock.toml.
+        image: reference of the image that is checked.
+        lock: what is expected of the environment.
+        cases: which to ask.
+        progress: told what takes long.
+        fail_on: which findings of the environment make a drift.
+        hash_files: whether installed files are hashed again.
+    """
+    goldens: dict[str, golden.Golden] = {}
+    failures: dict[str, Failure] = {}
+    for case in cases:
+        try:
+            goldens[case.name] = golden.load(config.resolve(case.golden))
+        except CouldNotRunError as error:
+            failures[case.name] = Failure(message=error.message, hint=error.hint)
+    questions = [
+        Question(case=case, inputs=goldens[case.name].inputs, inputs_format=inputs_format(goldens[case.name]))
+        for case in cases
+        if case.name in goldens
+    ]
+    answers = ask_all(engine, config, image, questions, progress, hash_files=hash_files)
+    failures |= answers.failures
+    policy = Policy.from_mapping(config.policy)
+    findings: list[Finding] = [] if lock.integrity is None else [lock.integrity]
+    for snapshot in answers.snapshots:
+        findings += difference.compare(lock.snapshot, snapshot, policy)
+    reports = []
+    for case in cases:
+        expected, table = goldens.get(case.name), answers.tables.get(case.name)
+        findings += expected.integrity if expected else ()
+        result = None
+        if expected is not None and table is not None:
+            result = compare_tables(expected.outputs, table, tolerances(expected, case))
+            received.keep(config, case.name, expected, table, result, answers, lock)
+        reports.append(
+            CaseReport(
+                name=case.name,
+                way=way.name(case),
+                golden=case.golden,
+                seconds=answers.seconds.get(case.name, 0.0),
+                table=result,
+                failure=failures.get(case.name),
+            )
+        )
+    return Report(
+        goldlock_version=__version__,
+        subject=config.subject.name,
+        engine=engine.description,
+        image=None if engine.name == "local" else image,
+        lock_id=lock.id,
+        findings=sorted_findings(findings),
+        cases=tuple(reports),
+        snapshot=answers.snapshots[0].to_mapping() if answers.snapshots else {},
+        fail_on=fail_on,
+        failure=answers.environment_failure,
+    )
+
+
+def inputs_format(expected: golden.Golden) -> Format:
+    """The format that the name of a golden's inputs says."""
+    return Format(expected.inputs_name.rpartition(".")[2])
+
+
+def tolerances(expected: golden.Golden, case: Case) -> Mapping[str, Tolerance]:
+    """Each column's tolerance: goldlock.toml before golden.toml before the default of its dtype.
+
+    Raises `ConfigurationError` for a configured column that the golden does not have.
+    """
+    recorded = golden.tolerances_for(expected, {})
+    bases = {name: recorded.get(name) or Tolerance(kind=Kind.EXACT) for name in case.columns}
+    return golden.tolerances_for(
+        expected, {name: column.applied_to(bases[name]) for name, column in case.columns.items()}
+    )

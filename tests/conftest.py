@@ -1,0 +1,121 @@
+"""For all tests: who may reach a Docker engine, and that nothing is left behind on it.
+
+Fixtures that build images belong to tests/engine/conftest.py and tests/model/conftest.py; they ask for
+`engine_client`, so that they inherit the failure, or the allowed skip, of a machine without an engine.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import docker
+import pytest
+
+from goldlock.bootstrap import EngineState, ensure_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LABEL_PREFIX = "io.goldlock"
+ALLOW_NO_ENGINE = "GOLDLOCK_ALLOW_NO_ENGINE"
+ENGINE_FIXTURES = {"docker_engine", "engine_client"}
+UNREACHABLE = "unix:///nonexistent/engine-blocked-for-this-test.sock"
+ENGINE_SOCKETS = ("docker.sock", "podman.sock", "containerd.sock")
+
+
+class EngineBlockedError(AssertionError):
+    """A test without the engine mark reached for an engine."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marked = item.get_closest_marker("engine") is not None
+        if marked:
+            item.user_properties.append(("engine", "yes"))
+        elif ENGINE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            raise pytest.UsageError(f"{item.nodeid} uses an engine fixture without @pytest.mark.engine")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line that CI reads: were the engine tests run?"""
+    ran, not_run = set(), set()
+    for outcome, reports in terminalreporter.stats.items():
+        for report in reports:
+            if ("engine", "yes") in getattr(report, "user_properties", ()):
+                (not_run if outcome in ("skipped", "error") and report.when != "teardown" else ran).add(
+                    report.nodeid
+                )
+    if ran or not_run:
+        terminalreporter.write_line(f"engine tests: {len(ran)} ran, {len(not_run - ran)} did not")
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[EngineState]:
+    """An engine that answers, and that holds nothing of ours when all tests have ended."""
+    state = ensure_engine()
+    if not state.ready:
+        if os.environ.get(ALLOW_NO_ENGINE) == "1":
+            pytest.skip(state.reason)
+        pytest.fail(
+            f"{state.reason}\n(set {ALLOW_NO_ENGINE}=1 to skip the tests that need one)", pytrace=False
+        )
+    client = docker.from_env()
+    try:
+        before = _ours(client)
+        yield state
+        # Removals that were asked for may take the engine a moment.
+        for _ in range(50):
+            left = _ours(client) - before
+            if not left:
+                break
+            time.sleep(0.2)
+        else:
+            pytest.fail("left behind on the engine:\n" + "\n".join(sorted(left)), pytrace=False)
+    finally:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def engine_client(docker_engine: EngineState) -> Iterator[docker.DockerClient]:
+    client = docker.from_env(timeout=600)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@pytest.fixture(autouse=True)
+def _engine_for_marked_tests_only(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("engine") is not None:
+        request.getfixturevalue("docker_engine")
+        yield
+        return
+    # Not the monkeypatch fixture: Hypothesis objects to function-scoped fixtures around its examples.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", UNREACHABLE)
+        patch.setattr(socket.socket, "connect", _guarded_connect)
+        yield
+
+
+_connect = socket.socket.connect
+
+
+def _guarded_connect(stream: socket.socket, address: object) -> None:
+    if stream.family == socket.AF_UNIX and str(address).endswith(ENGINE_SOCKETS):
+        raise EngineBlockedError(f"{address}: mark the test with @pytest.mark.engine")
+    _connect(stream, address)  # type: ignore[arg-type]
+
+
+def _ours(client: docker.DockerClient) -> set[str]:
+    """Everything on the engine that goldlock labelled; images stay, they are a cache."""
+    found = set()
+    listed = client.api.containers(all=True), client.api.networks(), client.api.volumes()["Volumes"] or []
+    for kind, things in zip(("container", "network", "volume"), listed, strict=True):
+        for thing in things:
+            labels = thing.get("Labels") or {}
+            if any(str(name).startswith(LABEL_PREFIX) for name in labels):
+                found.add(f"{kind} {thing.get('Id') or thing['Name']} {labels}")
+    return found
