@@ -28,10 +28,14 @@ _IMPORTLIB = "import importlib.metadata as m; print(len([(d.name, d.version) for
 def timed(command: Sequence[str], *, codes: Sequence[int] = (0,), cwd: Path = ROOT) -> float:
     """Seconds of one run of a command; stops the benchmark where it fails."""
     started = time.perf_counter()
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
+    )
     seconds = time.perf_counter() - started
     if done.returncode not in codes:
-        sys.exit(f"{' '.join(command[:6])} ended with {done.returncode}:\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}")
+        sys.exit(
+            f"{' '.join(command[:6])} ended with {done.returncode}:\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+        )
     return seconds
 
 
@@ -46,7 +50,9 @@ def table(title: str, rows: Mapping[str, Callable[[], float]], base: str, runs: 
     medians = {name: statistics.median(values) for name, values in samples.items()}
     print(f"\n### {title}\n\n| what | median s | smallest s | ratio |\n|---|---|---|---|")
     for name, median in medians.items():
-        print(f"| {name} | {median:.3f} | {min(samples[name]):.3f} | {median / medians[base]:.2f} |", flush=True)
+        print(
+            f"| {name} | {median:.3f} | {min(samples[name]):.3f} | {median / medians[base]:.2f} |", flush=True
+        )
     return medians
 
 
@@ -117,8 +123,22 @@ def bench_verify() -> None:
     subprocess.run([*GOLDLOCK, "verify", "batch"], cwd=ROOT, check=True)
     inputs = ROOT / "tests" / "golden" / "mlp-batch" / "inputs.csv"
     bare = [
-        "docker", "run", "--rm", "--network", "none", "--volume", f"{inputs}:/input.csv:ro", "--entrypoint", "python",
-        "goldlock-mlp:serve", "-m", "model.mlp.predict", "--input", "/input.csv", "--output", "/tmp/output.csv",
+        "docker",
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--volume",
+        f"{inputs}:/input.csv:ro",
+        "--entrypoint",
+        "python",
+        "goldlock-mlp:serve",
+        "-m",
+        "model.mlp.predict",
+        "--input",
+        "/input.csv",
+        "--output",
+        "/tmp/output.csv",
     ]
     rows: dict[str, Callable[[], float]] = {
         "`docker run` of the command": lambda: timed(bare),

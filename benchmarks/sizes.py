@@ -29,14 +29,21 @@ TARGETS = {
 
 def main() -> None:
     """Build every target and print the table."""
-    build = config.load(ROOT / "goldlock.toml").subject.build
+    loaded = config.load(ROOT / "goldlock.toml")
+    build = loaded.subject.build
     if build is None:
         raise SystemExit("goldlock.toml has no [subject.build]")
     sizes = {}
     with contextlib.closing(DockerEngine()) as engine:
         for target, (_, requirements) in TARGETS.items():
             stated = msgspec.structs.replace(build, target=target, requirements=(requirements,))
-            ensure_image(engine, stated, f"goldlock-sizes:{target}", ROOT, lambda line: print(f"  {line}", flush=True))
+            ensure_image(
+                engine,
+                loaded,
+                stated,
+                f"goldlock-sizes:{target}",
+                lambda line: print(f"  {line}", flush=True),
+            )
             sizes[target] = engine.size(f"goldlock-sizes:{target}")
     print("\n| image | MB | against plain |\n|---|---|---|")
     for target, (name, _) in TARGETS.items():
@@ -58,7 +65,11 @@ def cold_start(*, drop: bool) -> float:
     started = time.perf_counter()
     subprocess.run(
         ["docker", "run", "--rm", "--interactive", "--network", "none", "goldlock-sizes:predict"],
-        input=rows, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True,
+        input=rows,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=True,
     )
     return time.perf_counter() - started
 

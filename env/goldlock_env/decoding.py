@@ -79,7 +79,9 @@ class Reader:
 
     def digests(self, key: str) -> tuple[str, ...]:
         """A list of digests; an absent key is an empty list."""
-        return tuple(_digest(item, f"{self._at(key)}[{number}]") for number, item in enumerate(self.texts(key)))
+        return tuple(
+            _digest(item, f"{self._at(key)}[{number}]") for number, item in enumerate(self.texts(key))
+        )
 
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
         """A table of strings, sorted by key; an absent key is an empty table."""

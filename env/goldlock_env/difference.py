@@ -144,7 +144,9 @@ def _os(found: Findings, expected: OsLayer, actual: OsLayer) -> None:
     _known(found, layer, "libc", expected.libc, actual.libc, _WARNING)
     if expected.packages is None or actual.packages is None:
         notes = [expected.packages_unknown, actual.packages_unknown]
-        found.unknown(layer, "packages", "; ".join(dict.fromkeys(note for note in notes if note)) or "not looked at")
+        found.unknown(
+            layer, "packages", "; ".join(dict.fromkeys(note for note in notes if note)) or "not looked at"
+        )
     elif other and expected.packages != actual.packages:
         # Another distribution has other packages: hundreds of consequences of one cause.
         found.add(
@@ -206,7 +208,9 @@ def _host(found: Findings, expected: HostLayer, actual: HostLayer) -> None:
     if not other:
         level = _known(found, layer, "cpu-level", expected.cpu_level, actual.cpu_level, _WARNING)
         if not level and expected.cpu_features != actual.cpu_features:
-            found.add(layer, "cpu-features", _words(expected.cpu_features), _words(actual.cpu_features), _INFO)
+            found.add(
+                layer, "cpu-features", _words(expected.cpu_features), _words(actual.cpu_features), _INFO
+            )
     _known(found, layer, "cpu-model", expected.cpu_model, actual.cpu_model, _INFO)
     _known(found, layer, "cores", _number(expected.cores), _number(actual.cores), _INFO)
     _known(found, layer, "kernel", expected.kernel, actual.kernel, _INFO)

@@ -53,8 +53,3 @@ def unframe(output: bytes) -> str:
         return found.pop().decode("ascii")
     except UnicodeDecodeError:
         raise MalformedError("", "the snapshot is not ASCII") from None
-
-
-def is_complete(output: bytes) -> bool:
-    """Whether a stream that is still being read holds its end marker already (for a held container)."""
-    return END in output

@@ -26,7 +26,12 @@ def compare_packages(
     after = {package.name: package for package in actual.distributions}
     for name in sorted(before.keys() - after.keys()):
         if actual.unknown:
-            found.unknown(_LAYER, name, "not found, and it may be where nobody could look", expected=_version(before[name]))
+            found.unknown(
+                _LAYER,
+                name,
+                "not found, and it may be where nobody could look",
+                expected=_version(before[name]),
+            )
         else:
             found.add(_LAYER, name, _version(before[name]), None, _ERROR)
     for name in sorted(after.keys() - before.keys()):
@@ -45,7 +50,10 @@ def compare_packages(
         if not same or altered:
             continue
         if minors[0] != minors[1]:
-            if None not in (one.record_sha256, other.record_sha256) and one.record_sha256 != other.record_sha256:
+            if (
+                None not in (one.record_sha256, other.record_sha256)
+                and one.record_sha256 != other.record_sha256
+            ):
                 other_wheels.append(name)
         elif not _record(found, one, other) and hashed and _bytecode(found, one, other):
             uncompiled.append(name)
@@ -80,7 +88,9 @@ def _files(found: Findings, expected: Package, actual: Package) -> bool:
             told += _file(found, name, path, None, "installed", told)
     if told > MOST_FILES:
         more = f"{told - MOST_FILES} more files"
-        found.add(_LAYER, f"{name}: files", "as installed", more, _ERROR, "altered or missing; not named one by one")
+        found.add(
+            _LAYER, f"{name}: files", "as installed", more, _ERROR, "altered or missing; not named one by one"
+        )
     if actual.unknown:
         found.unknown(_LAYER, f"{name}: files", actual.unknown)
     return told > 0

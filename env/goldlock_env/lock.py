@@ -92,7 +92,8 @@ class Lock:
         """Lock a snapshot. ``requirements_files`` maps each file's path to its ``sha256:...``."""
         files = sorted((requirements_files or {}).items())
         provenance = Provenance(
-            subject=subject, requirements=tuple(FileDigest(path=path, sha256=digest) for path, digest in files)
+            subject=subject,
+            requirements=tuple(FileDigest(path=path, sha256=digest) for path, digest in files),
         )
         return cls(snapshot=snapshot.with_wheel_hashes(requirements), provenance=provenance)
 
@@ -175,7 +176,8 @@ def write(path: Path, lock: Lock, *, replace: bool = False) -> None:
         _sync_folder(path.parent)
     except FileExistsError:
         raise CouldNotRunError(
-            f"{path}: there is a lock already", hint="Look at it with `goldlock diff`, or replace it explicitly."
+            f"{path}: there is a lock already",
+            hint="Look at it with `goldlock diff`, or replace it explicitly.",
         ) from None
     except OSError as error:
         raise CouldNotRunError(
@@ -184,7 +186,9 @@ def write(path: Path, lock: Lock, *, replace: bool = False) -> None:
         ) from None
 
 
-_WRITE_AGAIN = "It was cut off or edited. Take it from version control again, or write it with `goldlock lock`."
+_WRITE_AGAIN = (
+    "It was cut off or edited. Take it from version control again, or write it with `goldlock lock`."
+)
 
 
 def _integrity(sealed: str | None, found: str) -> Finding | None:
@@ -292,7 +296,9 @@ def _table_lines(path: str, table: Mapping[str, object]) -> Iterator[str]:
     """A table's lines: its own values first, then the tables in it, each under its whole name."""
     nested: list[tuple[str, object]] = []
     for key, value in table.items():
-        if isinstance(value, Mapping) or (isinstance(value, list) and value and isinstance(value[0], Mapping)):
+        if isinstance(value, Mapping) or (
+            isinstance(value, list) and value and isinstance(value[0], Mapping)
+        ):
             nested.append((key, value))
         else:
             yield from _value_lines(key, value)

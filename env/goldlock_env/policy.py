@@ -16,7 +16,9 @@ IGNORE = "ignore"
 # Layers whose keys are all known beforehand; in the others a key is a package, a variable or a path.
 FIXED_KEYS: Mapping[Layer, frozenset[str]] = MappingProxyType(
     {
-        Layer.PYTHON: frozenset({"implementation", "version", "build", "abi", "platform", "executable", "library"}),
+        Layer.PYTHON: frozenset(
+            {"implementation", "version", "build", "abi", "platform", "executable", "library"}
+        ),
         Layer.IMAGE: frozenset({"reference", "manifest-digest", "config-id", "layers", "base"}),
         Layer.HOST: frozenset({"architecture", "cpu-model", "cpu-level", "cpu-features", "cores", "kernel"}),
     }

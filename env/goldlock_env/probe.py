@@ -7,10 +7,13 @@ because most of a quick look is start-up. Options: ``--artifact PATH`` (again an
 ``--hold`` (stay alive afterwards, as a container's first process). Exit codes: 0 printed, 1 could not,
 2 unknown option. The form of the JSON is in tables.py, that of the markers in framing.py.
 """
+
 import sys
 
 if sys.version_info < (2, 7) or (3, 0) <= sys.version_info < (3, 4):
-    sys.stderr.write("goldlock: the probe needs Python 2.7 or 3.4 and later, this is %s\n" % sys.version.split()[0])
+    sys.stderr.write(
+        "goldlock: the probe needs Python 2.7 or 3.4 and later, this is %s\n" % sys.version.split()[0]
+    )
     sys.exit(1)
 # Looking must not change the subject: no __pycache__ is written by what is imported from here on.
 sys.dont_write_bytecode = True
@@ -125,7 +128,7 @@ def text(value):
         import hashlib
 
         digest = hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
-        return u"sha256:%s (%d characters)" % (digest, len(value))
+        return "sha256:%s (%d characters)" % (digest, len(value))
     return value
 
 
@@ -495,7 +498,9 @@ def packages_layer(jobs, fill, hashing):
             continue
         seen.add(folder)
         try:
-            candidates = zipped_egg(folder) if os.path.isfile(folder) else listed(folder, links, folder == standard)
+            candidates = (
+                zipped_egg(folder) if os.path.isfile(folder) else listed(folder, links, folder == standard)
+            )
         except EnvironmentError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 unread.append("%s (%s)" % (entry, why(error)))
@@ -702,7 +707,9 @@ def plan_hashing(package, folder, planned, sources, bytecode, jobs, fill):
                     package["unhashed"] = package.get("unhashed", 0) + 1
                 else:
                     actual = algorithm + ":" + answer[1]
-                    package.setdefault("altered", []).append({"path": path, "expected": expected, "actual": actual})
+                    package.setdefault("altered", []).append(
+                        {"path": path, "expected": expected, "actual": actual}
+                    )
             elif answer[0] == "missing":
                 package.setdefault("missing", []).append(path)
             else:
@@ -715,7 +722,9 @@ def plan_hashing(package, folder, planned, sources, bytecode, jobs, fill):
         def keep(answer):
             if answer[0] == "bytecode":
                 for name, digest in answer[1]:
-                    compiled.append((parent + "/" + name if name else parent).lstrip("/") + "," + digest + "\n")
+                    compiled.append(
+                        (parent + "/" + name if name else parent).lstrip("/") + "," + digest + "\n"
+                    )
             elif answer[0] == "unread":
                 unread.append("%s (%s)" % (parent, answer[1]))
 
@@ -782,7 +791,9 @@ def distribution_name():
             for line in content.split("\n"):
                 key, _, value = line.strip().partition("=")
                 values[key] = value.strip("\"'")
-            return text(" ".join(part for part in (values.get("ID", "linux"), values.get("VERSION_ID")) if part))
+            return text(
+                " ".join(part for part in (values.get("ID", "linux"), values.get("VERSION_ID")) if part)
+            )
     return None
 
 
@@ -806,8 +817,13 @@ def os_packages():
     for path in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"):
         content = read_text(path, 64 * 1024 * 1024)
         if content is not None:
-            stanzas = [dict(line.split(":", 1) for line in part.split("\n") if ":" in line) for part in stanza(content)]
-            return dict((text(one["P"]), text(one["V"])) for one in stanzas if "P" in one and "V" in one), None
+            stanzas = [
+                dict(line.split(":", 1) for line in part.split("\n") if ":" in line)
+                for part in stanza(content)
+            ]
+            return dict(
+                (text(one["P"]), text(one["V"])) for one in stanzas if "P" in one and "V" in one
+            ), None
     for path in ("/var/lib/rpm", "/usr/lib/sysimage/rpm"):
         if os.path.isdir(path):
             return None, "an rpm database, which only rpm itself can read"
@@ -818,7 +834,9 @@ def dpkg_packages(content):
     packages = {}
     for part in stanza(content):
         fields = dict(
-            line.split(": ", 1) for line in part.split("\n") if line.startswith(("Package: ", "Status: ", "Version: ", "Architecture: "))
+            line.split(": ", 1)
+            for line in part.split("\n")
+            if line.startswith(("Package: ", "Status: ", "Version: ", "Architecture: "))
         )
         installed = fields.get("Status", "install ok installed").split()[-1] == "installed"
         if installed and "Package" in fields and "Version" in fields:
@@ -861,7 +879,9 @@ class BlasQuestion(object):
     def __init__(self):
         self.reason, self.pid, self.end = "", None, None
         if not sys.executable or not hasattr(os, "fork"):
-            self.reason = "the interpreter does not know its own path" if not sys.executable else "no fork here"
+            self.reason = (
+                "the interpreter does not know its own path" if not sys.executable else "no fork here"
+            )
             return
         self.deadline = time.time() + BLAS_SECONDS
         command = [sys.executable, "-B"]
@@ -1120,7 +1140,11 @@ def main(arguments):
     answer = os.dup(1)
     os.dup2(2, 1)
     content = json.dumps(look(artifacts, hashing), sort_keys=True, separators=(",", ":")).encode("ascii")
-    begin = "\n==goldlock-probe:%d begin %d %s==\n" % (VERSION, len(content), hashlib.sha256(content).hexdigest())
+    begin = "\n==goldlock-probe:%d begin %d %s==\n" % (
+        VERSION,
+        len(content),
+        hashlib.sha256(content).hexdigest(),
+    )
     write_all(answer, begin.encode("ascii") + content + b"\n==goldlock-probe:1 end==\n")
     os.close(answer)
     if holding:

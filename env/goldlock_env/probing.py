@@ -90,17 +90,24 @@ def probe_interpreter(
     try:
         outcome = _run(arguments, environment, folder, timeout)
     except FileNotFoundError as error:
-        place = str(folder) if folder is not None and error.filename == str(folder) else str(path)
-        raise CouldNotRunError(f"{place}: there is no such file", hint="Give the path of a Python interpreter.") from None
+        place = str(folder) if folder is not None and str(error.filename) == str(folder) else str(path)
+        raise CouldNotRunError(
+            f"{place}: there is no such file", hint="Give the path of a Python interpreter."
+        ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CouldNotRunError(
-            f"{path}: could not be started: {reason}", hint="Give the path of a Python interpreter that you may run."
+            f"{path}: could not be started: {reason}",
+            hint="Give the path of a Python interpreter that you may run.",
         ) from None
     if outcome.problem:
         raise CouldNotRunError(f"{path}: the probe {outcome.problem}", hint=outcome.hint)
     if outcome.code != 0:
-        ending = f"was ended by signal {-outcome.code}" if outcome.code < 0 else f"ended with exit code {outcome.code}"
+        ending = (
+            f"was ended by signal {-outcome.code}"
+            if outcome.code < 0
+            else f"ended with exit code {outcome.code}"
+        )
         said = clean(" ".join(outcome.stderr.decode("utf-8", "replace").split("\n")[-4:]).strip())[-600:]
         raise CouldNotRunError(
             f"{path}: the probe {ending}{': ' + said if said else ''}",
@@ -178,5 +185,7 @@ def _collect(process: subprocess.Popen[bytes], deadline: float, timeout: float) 
     try:
         code = process.wait(max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return _Outcome(problem=f"did not end within {timeout:g} seconds", hint="It closed its output and stayed.")
+        return _Outcome(
+            problem=f"did not end within {timeout:g} seconds", hint="It closed its output and stayed."
+        )
     return _Outcome(code=code, stdout=bytes(stdout), stderr=bytes(stderr))

@@ -204,7 +204,9 @@ def _requirement(line: str, number: int, where: str) -> Requirement:
             f"{where}, line {number}: {body!r} is not a requirement: {problem}",
             hint="Write it as name==version, or write the file with `pip-compile --generate-hashes`.",
         ) from None
-    pins = [one.version for one in parsed.specifier if one.operator in ("==", "===") and "*" not in one.version]
+    pins = [
+        one.version for one in parsed.specifier if one.operator in ("==", "===") and "*" not in one.version
+    ]
     return Requirement(
         name=canonicalize_name(parsed.name),
         version=_normal_version(pins[0]) if pins else None,

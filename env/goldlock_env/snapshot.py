@@ -87,7 +87,9 @@ class Snapshot:
         reader = Reader(value)
         version = reader.optional_integer("snapshot-version")
         if version != SNAPSHOT_VERSION:
-            raise MalformedError("snapshot-version", f"is {version}, and this goldlock reads {SNAPSHOT_VERSION}")
+            raise MalformedError(
+                "snapshot-version", f"is {version}, and this goldlock reads {SNAPSHOT_VERSION}"
+            )
         snapshot = cls(
             python=reader.table("python", tables.read_python),
             packages=reader.table("packages", tables.read_packages),
@@ -123,7 +125,9 @@ class Snapshot:
 
     def without(self, layer: Layer, reason: str) -> Snapshot:
         """The same with a layer declared unknown: a local run's OS is not the subject's."""
-        emptied = replace(self, unknown=tuple(sorted([*_without(self.unknown, layer), (layer.value, reason)])))
+        emptied = replace(
+            self, unknown=tuple(sorted([*_without(self.unknown, layer), (layer.value, reason)]))
+        )
         match layer:
             case Layer.PYTHON:
                 return replace(emptied, python=None)
@@ -165,8 +169,9 @@ class Snapshot:
 
         def rename(path: str) -> str:
             for ours, theirs in sorted(prefixes.items(), key=lambda pair: -len(pair[0])):
-                if path == ours or path.startswith(ours.rstrip("/") + "/"):
-                    return theirs.rstrip("/") + path[len(ours.rstrip("/")) :]
+                stem = ours.rstrip("/")
+                if path == stem or path.startswith(stem + "/"):
+                    return theirs.rstrip("/") + path[len(stem) :]
             return path
 
         files = [replace(artifact, path=rename(artifact.path)) for artifact in self.artifacts.files]

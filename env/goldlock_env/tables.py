@@ -115,7 +115,8 @@ def write_distributions(packages: Sequence[Package]) -> list[Table]:
                 "unhashed": package.unhashed or None,
                 "editable": package.editable or None,
                 "altered": [
-                    {"path": file.path, "expected": file.expected, "actual": file.actual} for file in package.altered
+                    {"path": file.path, "expected": file.expected, "actual": file.actual}
+                    for file in package.altered
                 ]
                 or None,
                 "missing": list(package.missing) or None,
@@ -153,7 +154,8 @@ def write_os(layer: OsLayer) -> Table:
         {
             "distribution": layer.distribution,
             "libc": layer.libc,
-            "packages-unknown": layer.packages_unknown or ("not looked at" if layer.packages is None else None),
+            "packages-unknown": layer.packages_unknown
+            or ("not looked at" if layer.packages is None else None),
             "packages": None if layer.packages is None else dict(layer.packages),
         }
     )
@@ -204,7 +206,12 @@ def write_numerics(layer: NumericsLayer) -> Table:
             "blas": None
             if blas is None
             else known(
-                {"library": blas.library, "version": blas.version, "kernel": blas.kernel, "threads": blas.threads}
+                {
+                    "library": blas.library,
+                    "version": blas.version,
+                    "kernel": blas.kernel,
+                    "threads": blas.threads,
+                }
             ),
         }
     )
@@ -276,7 +283,9 @@ def _read_package(reader: Reader) -> Package:
 
 
 def _read_altered(reader: Reader) -> AlteredFile:
-    return AlteredFile(path=reader.text("path"), expected=reader.digest("expected"), actual=reader.digest("actual"))
+    return AlteredFile(
+        path=reader.text("path"), expected=reader.digest("expected"), actual=reader.digest("actual")
+    )
 
 
 def _read_shadowed(reader: Reader) -> Shadowed:

@@ -51,8 +51,11 @@ def propose(config: Config, cases: tuple[Case, ...]) -> tuple[Proposal, ...]:
                 f"the golden of case {case.name!r} has changed since its outputs were received",
                 hint=f"run `goldlock verify {case.name}` again",
             )
-        kept = {name: column.tolerance for name, column in now.columns.items()
-                if new.outputs.types.get(name) == column.type}
+        kept = {
+            name: column.tolerance
+            for name, column in now.columns.items()
+            if new.outputs.types.get(name) == column.type
+        }
         successor = replace(
             now,
             outputs=new.outputs,

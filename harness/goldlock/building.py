@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import tarfile
@@ -18,12 +19,18 @@ from goldlock.errors import ConfigurationError, CouldNotRunError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from goldlock.config import BaseImage, Build
+    from goldlock.config import BaseImage, Build, Config
     from goldlock.engines.docker import DockerEngine
 
 
 def ensure_image(
-    engine: DockerEngine, build: Build, tag: str, folder: Path, progress: Callable[[str], None], *, force: bool = False
+    engine: DockerEngine,
+    config: Config,
+    build: Build,
+    tag: str,
+    progress: Callable[[str], None],
+    *,
+    force: bool = False,
 ) -> None:
     """Build an image unless the engine has one made from the very same inputs.
 
@@ -32,9 +39,9 @@ def ensure_image(
 
     Args:
         engine: where to build.
-        build: what goldlock.toml says.
+        config: goldlock.toml; the build's paths are relative to its folder.
+        build: the subject's build, or a training's.
         tag: reference that the image gets.
-        folder: goldlock.toml's folder; the build's paths are relative to it.
         progress: told each step.
         force: build even where the inputs are the same; the engine's cache still applies.
 
@@ -42,8 +49,9 @@ def ensure_image(
         ConfigurationError: Dockerfile, context or requirements can't be read.
         CouldNotRunError: base or wheels can't be had, or a step failed.
     """
+    folder = config.folder
     context = _Context(folder / build.context, build)
-    inputs = context.digest(build, folder)
+    inputs = context.digest(build, config)
     if not force and engine.label(tag, ownership.INPUTS_LABEL) == inputs:
         return
     arguments = dict(build.arguments)
@@ -102,7 +110,7 @@ def _offline_base(base: BaseImage, folder: Path) -> str:
             hint="give the argument a default, or set subject.build.base.offline to a command",
         )
     try:
-        done = subprocess.run(  # noqa: S603  # the user's own command from goldlock.toml
+        done = subprocess.run(  # the user's own command from goldlock.toml
             base.offline, cwd=folder, stdout=subprocess.PIPE, text=True, check=False
         )
     except OSError as error:
@@ -138,15 +146,28 @@ class _Context:
         listed = context_files(root, rules, build.dockerfile)
         self._files = sorted(name for name in listed if (root / name).is_symlink() or (root / name).is_file())
 
-    def digest(self, build: Build, folder: Path) -> str:
-        """Digest of everything that goes into the image, apart from the base that is found."""
+    def digest(self, build: Build, config: Config) -> str:
+        """Digest of everything that goes into the image, apart from the base that is found.
+
+        What goldlock itself writes is left out: a new lock of an image must not change that image.
+        """
+        own = [
+            config.path,
+            config.resolve(config.lock),
+            *(config.resolve(case.golden) for case in config.case),
+        ]
+        excluded = {os.path.abspath(path) for path in own}
         digest = hashlib.sha256()
         stated = [build.target, build.dockerfile, sorted(build.arguments.items()), build.python]
         digest.update(json.dumps(stated).encode())
-        for name in [*self._files, *(str(folder / r) for r in build.requirements)]:
+        for name in [*self._files, *(str(config.resolve(r).absolute()) for r in build.requirements)]:
             path = self.root / name
+            if not excluded.isdisjoint(map(os.path.abspath, (path, *path.parents))):
+                continue
             content = path.readlink().as_posix().encode() if path.is_symlink() else path.read_bytes()
-            entry = f"{Path(name).name if Path(name).is_absolute() else name}\0{path.lstat().st_mode & 0o111:o}\0"
+            entry = (
+                f"{Path(name).name if Path(name).is_absolute() else name}\0{path.lstat().st_mode & 0o111:o}\0"
+            )
             digest.update(entry.encode() + hashlib.sha256(content).digest())
         return f"sha256:{digest.hexdigest()}"
 

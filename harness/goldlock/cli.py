@@ -22,14 +22,13 @@ from goldlock.interruption import installed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from goldlock_env.lock import Lock
-    from goldlock_env.snapshot import Snapshot
-
     from goldlock.accept import Proposal
     from goldlock.config import Config
     from goldlock.engines.docker import DockerEngine
     from goldlock.engines.local import LocalEngine
     from goldlock.report import Report
+    from goldlock_env.lock import Lock
+    from goldlock_env.snapshot import Snapshot
 
 _PROGRESS_WIDTH = 110
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -62,17 +61,25 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return _complain(f"{error.filename or 'the system'}: {error.strerror or error}",
-                         "check that the path is right and that the disk has room", 3)
-    except Exception as error:  # noqa: BLE001  # the outermost place: a user never sees a traceback unasked
+        return _complain(
+            f"{error.filename or 'the system'}: {error.strerror or error}",
+            "check that the path is right and that the disk has room",
+            3,
+        )
+    except Exception as error:  # the outermost place: a user never sees a traceback unasked
         if os.environ.get("GOLDLOCK_TRACEBACK"):
             raise
-        return _complain(f"internal error: {type(error).__name__}: {error}",
-                         "set GOLDLOCK_TRACEBACK=1 and run again to see where, and report it", 3)
+        return _complain(
+            f"internal error: {type(error).__name__}: {error}",
+            "set GOLDLOCK_TRACEBACK=1 and run again to see where, and report it",
+            3,
+        )
 
 
 def _complain(message: str, hint: str, code: int) -> int:
-    click.echo(f"{click.style('goldlock:', fg='red', bold=True)} {message}", err=True, color=_colour(sys.stderr))
+    click.echo(
+        f"{click.style('goldlock:', fg='red', bold=True)} {message}", err=True, color=_colour(sys.stderr)
+    )
     if hint:
         click.echo(f"  -> {hint}", err=True)
     return code
@@ -80,8 +87,10 @@ def _complain(message: str, hint: str, code: int) -> int:
 
 def _colour(stream: object) -> bool:
     """Colour on a terminal only, and not where NO_COLOR is set (no-color.org)."""
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and bool(
-        getattr(stream, "isatty", bool)()
+    return (
+        not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+        and bool(getattr(stream, "isatty", bool)())
     )
 
 
@@ -95,18 +104,31 @@ def progress(line: str) -> None:
 # -- options that several commands share ------------------------------------------------------------
 
 _config = click.option(
-    "-c", "--config", "config_path", type=click.Path(path_type=Path), default=Path("goldlock.toml"),
-    show_default=True, help="The configuration; its folder is the project's.",
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("goldlock.toml"),
+    show_default=True,
+    help="The configuration; its folder is the project's.",
 )
 _engine = click.option(
-    "--engine", "engine_name", type=click.Choice(["auto", "docker", "local"]), default="auto", show_default=True,
+    "--engine",
+    "engine_name",
+    type=click.Choice(["auto", "docker", "local"]),
+    default="auto",
+    show_default=True,
     help="What runs the subject; auto takes docker where an engine answers, else local.",
 )
 _image = click.option("--image", help="Check this image instead of the configured subject's.")
-_hash = click.option("--hash/--no-hash", "hash_files", default=True, show_default=True,
-                     help="Hash every installed file again.")
+_hash = click.option(
+    "--hash/--no-hash", "hash_files", default=True, show_default=True, help="Hash every installed file again."
+)
 _fail_on = click.option(
-    "--fail-on", type=click.Choice(["error", "warning", "outputs"]), default="error", show_default=True,
+    "--fail-on",
+    type=click.Choice(["error", "warning", "outputs"]),
+    default="error",
+    show_default=True,
     help="Which findings make the exit code 1; outputs that drift always do.",
 )
 
@@ -115,10 +137,20 @@ def _outputs(command: Callable[..., object]) -> Callable[..., object]:
     """The options that say where a report goes."""
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Show every finding of severity info."),
-        click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the report as JSON."),
-        click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the report here, not to stdout."),
-        click.option("--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True,
-                     help="Format of the report."),
+        click.option(
+            "--json", "json_file", type=click.Path(path_type=Path), help="Also write the report as JSON."
+        ),
+        click.option(
+            "-o", "--output", type=click.Path(path_type=Path), help="Write the report here, not to stdout."
+        ),
+        click.option(
+            "--format",
+            "format_name",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="Format of the report.",
+        ),
     ):
         command = option(command)
     return command
@@ -157,13 +189,15 @@ def build(config_path: Path, with_training: bool) -> None:  # noqa: FBT001  # cl
     config = _load(config_path)
     subject = config.subject
     if subject.build is None:
-        raise ConfigurationError("goldlock.toml has no [subject.build]", hint="say there how the image is built")
+        raise ConfigurationError(
+            "goldlock.toml has no [subject.build]", hint="say there how the image is built"
+        )
     with contextlib.closing(DockerEngine()) as engine:
-        ensure_image(engine, subject.build, subject.image, config.folder, progress, force=True)
+        ensure_image(engine, config, subject.build, subject.image, progress, force=True)
         built = [subject.image]
         for training in config.training if with_training else ():
             if training.build is not None:
-                ensure_image(engine, training.build, training.image, config.folder, progress, force=True)
+                ensure_image(engine, config, training.build, training.image, progress, force=True)
                 built.append(training.image)
         for image in built:
             layer = engine.image(image)
@@ -183,11 +217,10 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
     Example:
       goldlock lock
     """
-    from goldlock_env import lock as locks
-    from goldlock_env.policy import Policy
-
     from goldlock import environment
     from goldlock.report import FailOn
+    from goldlock_env import lock as locks
+    from goldlock_env.policy import Policy
 
     config = _load(config_path)
     path = config.resolve(config.lock)
@@ -254,7 +287,7 @@ def record(cases: tuple[str, ...], config_path: Path, engine_name: str) -> None:
 @_hash
 @_fail_on
 @_outputs
-def verify(  # noqa: PLR0913
+def verify(
     cases: tuple[str, ...],
     config_path: Path,
     engine_name: str,
@@ -283,7 +316,14 @@ def verify(  # noqa: PLR0913
     with _opened(engine_name, config, expected) as engine:
         reference = _subject_image(engine, config, image)
         report = verify_cases(
-            engine, config, reference, expected, selected, progress, fail_on=FailOn(fail_on), hash_files=hash_files
+            engine,
+            config,
+            reference,
+            expected,
+            selected,
+            progress,
+            fail_on=FailOn(fail_on),
+            hash_files=hash_files,
         )
     return _deliver(report, format_name, output, json_file, verbose=verbose)
 
@@ -292,11 +332,13 @@ def verify(  # noqa: PLR0913
 @_config
 @_engine
 @_image
-@click.option("--python", "python", type=click.Path(path_type=Path), help="Check this interpreter or environment.")
+@click.option(
+    "--python", "python", type=click.Path(path_type=Path), help="Check this interpreter or environment."
+)
 @_hash
 @_fail_on
 @_outputs
-def check(  # noqa: PLR0913
+def check(
     config_path: Path,
     engine_name: str,
     image: str | None,
@@ -314,11 +356,10 @@ def check(  # noqa: PLR0913
     Example:
       goldlock check --python ./venv/bin/python
     """
-    from goldlock_env.policy import Policy
-
     from goldlock import environment
     from goldlock.asking import way
     from goldlock.report import FailOn
+    from goldlock_env.policy import Policy
 
     if image is not None and python is not None:
         raise ConfigurationError("--image and --python exclude each other", hint="give one of them")
@@ -335,7 +376,12 @@ def check(  # noqa: PLR0913
             actual = environment.snapshot(engine, way.launch(config, reference, None, hash_files=hash_files))
             reference = reference if engine.name == "docker" else None
     report = environment.check(
-        expected, actual, Policy.from_mapping(config.policy), subject=subject, engine=told, image=reference,
+        expected,
+        actual,
+        Policy.from_mapping(config.policy),
+        subject=subject,
+        engine=told,
+        image=reference,
         fail_on=FailOn(fail_on),
     )
     return _deliver(report, format_name, output, json_file, verbose=verbose)
@@ -347,7 +393,7 @@ def check(  # noqa: PLR0913
 @_hash
 @_fail_on
 @_outputs
-def diff(  # noqa: PLR0913
+def diff(
     first: str,
     second: str,
     hash_files: bool,  # noqa: FBT001
@@ -363,10 +409,9 @@ def diff(  # noqa: PLR0913
     Example:
       goldlock diff goldlock.lock ./venv/bin/python
     """
-    from goldlock_env.policy import Policy
-
     from goldlock import environment
     from goldlock.report import FailOn
+    from goldlock_env.policy import Policy
 
     snapshots: list[Snapshot] = []
     with contextlib.ExitStack() as stack:
@@ -407,7 +452,9 @@ def accept(cases: tuple[str, ...], reason: str, yes: bool, config_path: Path) ->
     _preview(proposals)
     if not yes:
         if not sys.stdin.isatty():
-            raise ConfigurationError("nobody is there to be asked", hint="look at the preview, then add --yes")
+            raise ConfigurationError(
+                "nobody is there to be asked", hint="look at the preview, then add --yes"
+            )
         click.confirm("Make these the new goldens?", abort=True, err=True)
     accepting.accept(config, proposals, reason.strip())
     for proposal in proposals:
@@ -418,7 +465,7 @@ def accept(cases: tuple[str, ...], reason: str, yes: bool, config_path: Path) ->
 @click.argument("trainings", nargs=-1, metavar="[TRAINING]...")
 @_config
 @_outputs
-def reproduce(  # noqa: PLR0913
+def reproduce(
     trainings: tuple[str, ...],
     config_path: Path,
     format_name: str,
@@ -438,11 +485,13 @@ def reproduce(  # noqa: PLR0913
     config = _load(config_path)
     selected = config.select_training(trainings)
     if not selected:
-        raise ConfigurationError("goldlock.toml has no [[training]]", hint="say there how the model is trained")
+        raise ConfigurationError(
+            "goldlock.toml has no [[training]]", hint="say there how the model is trained"
+        )
     with contextlib.closing(_docker()) as engine:
         for training in selected:
             if training.build is not None:
-                ensure_image(engine, training.build, training.image, config.folder, progress)
+                ensure_image(engine, config, training.build, training.image, progress)
         report = train_again(engine, config, selected, progress)
     return _deliver(report, format_name, output, json_file, verbose=verbose)
 
@@ -494,10 +543,12 @@ def _subject_image(engine: DockerEngine | LocalEngine, config: Config, image: st
     subject = config.subject
     if not isinstance(engine, DockerEngine):
         if image is not None:
-            raise ConfigurationError("--image needs the docker engine", hint="start one, or leave --image away")
+            raise ConfigurationError(
+                "--image needs the docker engine", hint="start one, or leave --image away"
+            )
         return subject.image
     if image is None and subject.build is not None:
-        ensure_image(engine, subject.build, subject.image, config.folder, progress)
+        ensure_image(engine, config, subject.build, subject.image, progress)
     return image or subject.image
 
 
@@ -522,7 +573,11 @@ def _deliver(
     if json_file is not None:
         _write(json_file, json.render(report))
     if output is not None:
-        text = json.render(report) if format_name == "json" else terminal.render(report, colour=False, verbose=verbose)
+        text = (
+            json.render(report)
+            if format_name == "json"
+            else terminal.render(report, colour=False, verbose=verbose)
+        )
         _write(output, text)
     elif format_name == "json":
         click.echo(json.render(report), nl=False)
@@ -533,8 +588,9 @@ def _deliver(
 
 def _write(path: Path, text: str) -> None:
     """Write a report whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False,
-                                     encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+    ) as file:
         try:
             file.write(text)
             file.flush()

@@ -8,16 +8,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goldlock_env import difference, lock, probing, requirements
-from goldlock_env.decoding import MalformedError
-from goldlock_env.policy import Policy
-from goldlock_env.snapshot import Snapshot
-
 from goldlock import __version__
 from goldlock.asking import way
 from goldlock.engines import Launch
 from goldlock.errors import ConfigurationError, CouldNotRunError
 from goldlock.report import FailOn, Report, sorted_findings
+from goldlock_env import difference, lock, probing, requirements
+from goldlock_env.decoding import MalformedError
+from goldlock_env.policy import Policy
+from goldlock_env.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +129,9 @@ def _saved(path: Path) -> Snapshot:
         ) from error
 
 
-def diff(first: Snapshot, second: Snapshot, policy: Policy, *, names: tuple[str, str], fail_on: FailOn) -> Report:
+def diff(
+    first: Snapshot, second: Snapshot, policy: Policy, *, names: tuple[str, str], fail_on: FailOn
+) -> Report:
     """Compare two environments, the first as the expected one."""
     return Report(
         goldlock_version=__version__,

@@ -15,13 +15,12 @@ from goldlock.golden import golden_id
 from goldlock.tables import Format, decode, encode
 
 if TYPE_CHECKING:
-    from goldlock_env.lock import Lock
-
     from goldlock.compare import TableResult
     from goldlock.config import Config
     from goldlock.golden import Golden
     from goldlock.tables import Table
     from goldlock.verify import Answers
+    from goldlock_env.lock import Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,13 @@ def folder(config: Config, case: str) -> Path:
 
 
 def keep(
-    config: Config, case: str, expected: Golden, table: Table, result: TableResult, answers: Answers, lock: Lock
+    config: Config,
+    case: str,
+    expected: Golden,
+    table: Table,
+    result: TableResult,
+    answers: Answers,
+    lock: Lock,
 ) -> None:
     """Keep an answer that differs; forget the one before it where they agree again.
 

@@ -5,24 +5,22 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from goldlock_env import difference
-from goldlock_env.policy import Policy
-
 from goldlock import __version__, golden
 from goldlock.errors import ConfigurationError, CouldNotRunError
 from goldlock.report import FailOn
 from goldlock.tolerance import default_for
 from goldlock.verify import Answers, Question, ask_all
+from goldlock_env import difference
+from goldlock_env.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from goldlock_env.lock import Lock
 
     from goldlock.config import Case, Config
     from goldlock.engines import Engine
     from goldlock.tables import Table
     from goldlock.tolerance import Tolerance
+    from goldlock_env.lock import Lock
 
 
 def record(
@@ -43,7 +41,9 @@ def record(
         CouldNotRunError: a case gave no proper answer, the environment is not the locked one, or the
             disk is full. Goldens of cases before it are whole; none is half written.
     """
-    questions = [Question(case=case, inputs=_inputs(config, case), inputs_format=case.inputs_format) for case in cases]
+    questions = [
+        Question(case=case, inputs=_inputs(config, case), inputs_format=case.inputs_format) for case in cases
+    ]
     answers = ask_all(engine, config, image, questions, progress, hash_files=False)
     if answers.environment_failure is not None:
         raise CouldNotRunError(answers.environment_failure.message, hint=answers.environment_failure.hint)
@@ -51,7 +51,9 @@ def record(
         _check_environment(config, lock, answers)
     for case in cases:
         if (failure := answers.failures.get(case.name)) is not None:
-            raise CouldNotRunError(f"case {case.name!r} was not recorded: {failure.message}", hint=failure.hint)
+            raise CouldNotRunError(
+                f"case {case.name!r} was not recorded: {failure.message}", hint=failure.hint
+            )
     for question in questions:
         case = question.case
         table = answers.tables[case.name]

@@ -14,9 +14,8 @@ from goldlock_env.findings import Severity, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from goldlock_env.findings import Finding
-
     from goldlock.compare import Rung, TableResult
+    from goldlock_env.findings import Finding
 
 REPORT_VERSION = "1.0"
 

@@ -6,12 +6,11 @@ import hashlib
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from goldlock_env.findings import Finding, Layer, Severity, Status
-
 from goldlock import __version__
 from goldlock.engines import Launch
 from goldlock.errors import ConfigurationError, SubjectError
 from goldlock.report import FailOn, Report, sorted_findings
+from goldlock_env.findings import Finding, Layer, Severity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,10 +39,16 @@ def reproduce(
             runs.append(train(engine, config, training))
         first, second = map(_digests, runs)
         findings += _differences(
-            training.name, first, second, "differs between two trainings of the same image: it is not deterministic"
+            training.name,
+            first,
+            second,
+            "differs between two trainings of the same image: it is not deterministic",
         )
         findings += _differences(
-            training.name, recorded, first, "trained anew it is not the recorded artifact; another CPU can cause this"
+            training.name,
+            recorded,
+            first,
+            "trained anew it is not the recorded artifact; another CPU can cause this",
         )
     return Report(
         goldlock_version=__version__,
@@ -87,7 +92,8 @@ def train(engine: Engine, config: Config, training: Training) -> Mapping[str, by
     artifacts = {str(PurePosixPath(path).relative_to("output")): data for path, data in done.files.items()}
     if not artifacts:
         raise SubjectError(
-            f"training {training.name!r} wrote no artifact", hint="it must write into the folder that {output} names"
+            f"training {training.name!r} wrote no artifact",
+            hint="it must write into the folder that {output} names",
         )
     return artifacts
 
@@ -106,7 +112,9 @@ def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: f"sha256:{hashlib.sha256(content).hexdigest()}" for name, content in files.items()}
 
 
-def _differences(training: str, expected: Mapping[str, str], actual: Mapping[str, str], note: str) -> list[Finding]:
+def _differences(
+    training: str, expected: Mapping[str, str], actual: Mapping[str, str], note: str
+) -> list[Finding]:
     found = []
     for name in sorted(expected.keys() | actual.keys()):
         before, after = expected.get(name), actual.get(name)

@@ -6,27 +6,25 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from goldlock_env import difference
-from goldlock_env.policy import Policy
-
 from goldlock import __version__, golden, received
 from goldlock.asking import http, way
 from goldlock.compare import compare_tables
 from goldlock.errors import CouldNotRunError, SubjectError
-from goldlock.report import CaseReport, Failure, FailOn, Report, sorted_findings
+from goldlock.report import CaseReport, FailOn, Failure, Report, sorted_findings
 from goldlock.tables import Format
 from goldlock.tolerance import Kind, Tolerance
+from goldlock_env import difference
+from goldlock_env.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from goldlock_env.findings import Finding
-    from goldlock_env.lock import Lock
-    from goldlock_env.snapshot import Snapshot
-
     from goldlock.config import Case, Config
     from goldlock.engines import Engine, Service
     from goldlock.tables import Table
+    from goldlock_env.findings import Finding
+    from goldlock_env.lock import Lock
+    from goldlock_env.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +67,9 @@ def ask_all(
     for service, cases in way.grouped([q.case for q in questions], local=engine.name == "local"):
         waiting = [by_name[case.name] for case in cases]
         while waiting:
-            asked = _one_session(engine, config, image, service, waiting, answers, progress, hash_files=hash_files)
+            asked = _one_session(
+                engine, config, image, service, waiting, answers, progress, hash_files=hash_files
+            )
             waiting = waiting[asked:]
     return answers
 

@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-from goldlock_env import requirements
 
 from goldlock.errors import ConfigurationError, CouldNotRunError
+from goldlock_env import requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from packaging.tags import Tag
-
 
 
 def folder() -> Path:
@@ -49,8 +48,10 @@ def ensure(files: Sequence[Path], python: str, progress: Callable[[str], None]) 
     tags = requirements.target_tags(python)
     found, missing = _look(cache, wanted, tags)
     if missing:
-        progress(f"downloading {len(missing)} wheels: {', '.join(r.name for r in missing[:6])}"
-                 f"{', ...' if len(missing) > 6 else ''}")
+        progress(
+            f"downloading {len(missing)} wheels: {', '.join(r.name for r in missing[:6])}"
+            f"{', ...' if len(missing) > 6 else ''}"
+        )
         _download(missing, python, tags, cache)
         found, missing = _look(cache, wanted, tags)
     if missing:
@@ -137,15 +138,31 @@ def _download(
     with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as scratch:
         listed = Path(scratch, "requirements.txt")
         # Markers were evaluated for the target already; pip would evaluate them for this interpreter.
-        listed.write_text("".join(
-            f"{e.name}=={e.version} {' '.join(f'--hash={value}' for value in sorted(e.hashes))}\n" for e in entries
-        ), encoding="utf-8")
+        listed.write_text(
+            "".join(
+                f"{e.name}=={e.version} {' '.join(f'--hash={value}' for value in sorted(e.hashes))}\n"
+                for e in entries
+            ),
+            encoding="utf-8",
+        )
         command = [
-            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input",
-            "--require-hashes", "--no-deps", "--only-binary=:all:", f"--python-version={python}",
-            "--implementation=cp", *flags, f"--requirement={listed}", f"--dest={scratch}",
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary=:all:",
+            f"--python-version={python}",
+            "--implementation=cp",
+            *flags,
+            f"--requirement={listed}",
+            f"--dest={scratch}",
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: Location")]
             raise CouldNotRunError(

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from tests.env.subjects import DEMO, Venv, uv, wheel_bytes
 
 from goldlock_env.snapshot import Snapshot
-from tests.env.subjects import DEMO, Venv, uv, wheel_bytes
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,16 @@ class Venv:
 
     def install(self, *wheels: Path) -> None:
         uv(
-            *("pip", "install", "--python", str(self.python), "--no-index", "--no-deps", "--offline", "--no-cache"),
+            *(
+                "pip",
+                "install",
+                "--python",
+                str(self.python),
+                "--no-index",
+                "--no-deps",
+                "--offline",
+                "--no-cache",
+            ),
             *("--link-mode", "copy", "--reinstall", *map(str, wheels)),
         )
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.env.subjects import DEMO, Venv, package, record_hash, sha256
 
 from goldlock_env.probing import probe_arguments, probe_source
 from goldlock_env.snapshot import Snapshot
-from tests.env.subjects import DEMO, Venv, package, record_hash, sha256
 
 AS_ROOT = os.geteuid() == 0
 
@@ -71,7 +71,11 @@ def test_files_that_are_gone_or_no_files_any_more_are_missing(venv: Venv) -> Non
     os.mkfifo(venv.site / "demo/_native.so")
     (venv.site / "demo/data/table.csv").unlink()
     (venv.site / "demo/data/table.csv").mkdir()
-    assert package(venv.probe(timeout=30), "demo").missing == ("demo/_native.so", "demo/data/table.csv", "demo/work.py")
+    assert package(venv.probe(timeout=30), "demo").missing == (
+        "demo/_native.so",
+        "demo/data/table.csv",
+        "demo/work.py",
+    )
 
 
 def test_a_symlink_is_followed_to_a_file_and_never_to_a_device(venv: Venv) -> None:
@@ -91,7 +95,11 @@ def test_paths_that_climb_out_are_not_read(venv: Venv, tmp_path: Path, baseline:
     outside = tmp_path / "outside.txt"
     outside.write_text("not a package's file")
     with venv.record("demo").open("a") as record:
-        for path in ("../../../../../../../../../../etc/shadow", str(outside), "demo/../../../../../outside.txt"):
+        for path in (
+            "../../../../../../../../../../etc/shadow",
+            str(outside),
+            "demo/../../../../../outside.txt",
+        ):
             record.write(f"{path},{record_hash(b'other')},5\n")
     demo = package(venv.probe(), "demo")
     assert (demo.altered, demo.missing) == ((), ())
@@ -158,7 +166,10 @@ def test_other_hash_algorithms_of_record_are_checked_too(venv: Venv) -> None:
     record.write_text(record.read_text().replace(record_hash(DEMO[path]), f"sha512={right}"))
     assert package(venv.probe(), "demo").altered == ()
     _flip(venv.site / path)
-    assert package(venv.probe(), "demo").altered[0].expected == f"sha512:{hashlib.sha512(DEMO[path]).hexdigest()}"
+    assert (
+        package(venv.probe(), "demo").altered[0].expected
+        == f"sha512:{hashlib.sha512(DEMO[path]).hexdigest()}"
+    )
 
 
 def test_the_first_of_two_distributions_wins_and_the_shadowed_one_is_told(
@@ -174,7 +185,9 @@ def test_the_first_of_two_distributions_wins_and_the_shadowed_one_is_told(
 
 
 def test_editable_eggs_and_leftovers(venv: Venv, tmp_path: Path) -> None:
-    (venv.record("demo").parent / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {"editable": true}}')
+    (venv.record("demo").parent / "direct_url.json").write_text(
+        '{"url": "file:///x", "dir_info": {"editable": true}}'
+    )
     source = tmp_path / "linked"
     (source / "linked.egg-info").mkdir(parents=True)
     (source / "linked.egg-info/PKG-INFO").write_text("Name: Linked_Thing\nVersion: 0.1\n")
@@ -207,7 +220,12 @@ def test_bytecode_that_python_runs_unchecked_has_a_digest(venv: Venv) -> None:
     py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     first = package(venv.probe(), "demo").bytecode_sha256
     assert first is not None
-    _flip(Path(py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH) or ""))
+    _flip(
+        Path(
+            py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+            or ""
+        )
+    )
     second = package(venv.probe(), "demo").bytecode_sha256
     assert second not in (None, first)
 
@@ -219,7 +237,9 @@ def test_artifacts_files_and_folders(venv: Venv, tmp_path: Path) -> None:
     (folder / "deep" / "scaler.npz").write_bytes(b"")
     os.mkfifo(folder / "pipe")
     (folder / "loop").symlink_to("loop")
-    seen = venv.probe(artifacts=["model", "gone.bin", str(folder / "weights.h5")], folder=tmp_path, timeout=30)
+    seen = venv.probe(
+        artifacts=["model", "gone.bin", str(folder / "weights.h5")], folder=tmp_path, timeout=30
+    )
     assert seen.artifacts is not None
     assert [(file.path, file.sha256, file.size) for file in seen.artifacts.files] == [
         (str(folder / "weights.h5"), sha256(b"w" * 3_000_000), 3_000_000),
@@ -265,15 +285,28 @@ def test_thousands_of_files_on_all_cores(venv: Venv, wheels: Callable[..., Path]
 def test_a_worker_that_dies_leaves_no_gap(venv: Venv, tmp_path: Path) -> None:
     _flip(venv.site / "demo/work.py")
     dying = tmp_path / "dying.py"
-    source = probe_source().replace("BATCH_FILES = 48", "BATCH_FILES = 1").replace("usable_cores(), MOST", "3, MOST")
-    dying.write_text(source.replace("            found = []\n", "            found = []\n            if number % 3 == 1: os.kill(os.getpid(), 9)\n"))
+    source = (
+        probe_source()
+        .replace("BATCH_FILES = 48", "BATCH_FILES = 1")
+        .replace("usable_cores(), MOST", "3, MOST")
+    )
+    dying.write_text(
+        source.replace(
+            "            found = []\n",
+            "            found = []\n            if number % 3 == 1: os.kill(os.getpid(), 9)\n",
+        )
+    )
     done = subprocess.run([venv.python, dying], capture_output=True, check=True)
-    assert [file.path for file in package(Snapshot.from_probe(done.stdout), "demo").altered] == ["demo/work.py"]
+    assert [file.path for file in package(Snapshot.from_probe(done.stdout), "demo").altered] == [
+        "demo/work.py"
+    ]
 
 
 def test_the_modules_of_a_layer_that_cannot_be_looked_at_leave_the_others(venv: Venv, tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
-    broken.write_text(probe_source().replace("def os_layer():\n", "def os_layer():\n    raise KeyError('odd')\n"))
+    broken.write_text(
+        probe_source().replace("def os_layer():\n", "def os_layer():\n    raise KeyError('odd')\n")
+    )
     done = subprocess.run([sys.executable, broken], capture_output=True, check=True)
     seen = Snapshot.from_probe(done.stdout)
     assert seen.os is None

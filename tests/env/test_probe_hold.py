@@ -11,15 +11,17 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.env.subjects import interpreter
 
 from goldlock_env.probing import END_MARKER, probe_arguments
 from goldlock_env.snapshot import Snapshot
-from tests.env.subjects import interpreter
 
 
 def _start(python: Path) -> tuple[subprocess.Popen[bytes], Snapshot]:
     process = subprocess.Popen(
-        probe_arguments([str(python)], hash_files=False, hold=True), stdout=subprocess.PIPE, start_new_session=True
+        probe_arguments([str(python)], hash_files=False, hold=True),
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdout is not None
     output = b""

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.env.subjects import interpreter, sha256
 
 from goldlock_env.probing import probe_arguments, probe_interpreter, probe_source
 from goldlock_env.snapshot import Snapshot
-from tests.env.subjects import interpreter, sha256
 
 VERSIONS = ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 
@@ -20,8 +20,13 @@ VERSIONS = ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "
 @pytest.mark.parametrize("version", VERSIONS)
 def test_tells_the_interpreter_and_its_packages(version: str) -> None:
     python = interpreter(version)
-    said = subprocess.run([python, "-c", "import sys; print(sys.version.split()[0])"], capture_output=True, text=True)
-    snapshot = probe_interpreter(python)
+    said = subprocess.run(
+        [python, "-c", "import sys; print(sys.version.split()[0])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    snapshot = probe_interpreter(python, hash_files=False)
     assert snapshot.python is not None
     assert snapshot.python.implementation == "cpython"
     assert snapshot.python.version == said.stdout.strip()
@@ -29,11 +34,18 @@ def test_tells_the_interpreter_and_its_packages(version: str) -> None:
     assert snapshot.python.executable_sha256 == sha256(python.resolve().read_bytes())
     assert version.replace(".", "") in (snapshot.python.abi or "")
     assert snapshot.packages is not None
-    assert snapshot.packages.hashed
-    # Machines behind a proxy append its certificate to pip's own: an altered file, and rightly told.
-    altered = {file.path for one in snapshot.packages.distributions for file in one.altered}
-    assert altered <= {"pip/_vendor/certifi/cacert.pem", "certifi/cacert.pem"}
     assert dict(snapshot.unknown) == {"image": "only the engine knows it"}
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.8", "3.13"])
+def test_hashes_what_is_installed(version: str) -> None:
+    packages = probe_interpreter(interpreter(version)).packages
+    assert packages is not None
+    assert packages.hashed
+    assert sum(one.files or 0 for one in packages.distributions) > 100 or version == "2.7"
+    # Machines behind a proxy append its certificate to pip's own: an altered file, and rightly told.
+    altered = {file.path for one in packages.distributions for file in one.altered}
+    assert [path for path in altered if not path.endswith("cacert.pem")] == []
 
 
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.13"])
@@ -70,7 +82,10 @@ def test_tells_the_host_and_the_system() -> None:
     assert snapshot.os.libc == " ".join(platform.libc_ver())
     if Path("/var/lib/dpkg/status").exists():
         listed = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\n"], capture_output=True, text=True
+            ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\n"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         lines = [line.split() for line in listed.stdout.splitlines()]
         installed = {(line[1], line[2]) for line in lines if line[0] == "installed"}

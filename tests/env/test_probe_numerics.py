@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.env.subjects import Venv
 
 from goldlock_env.probing import probe_interpreter, probe_source
 from goldlock_env.snapshot import Snapshot
-from tests.env.subjects import Venv
 
 
 def _numerics(snapshot: Snapshot) -> tuple[dict[str, str], str]:
@@ -46,7 +46,9 @@ def test_reads_allow_listed_variables_and_no_secret() -> None:
 
 def test_a_value_that_is_too_long_becomes_its_digest_and_stays_distinct() -> None:
     seen = [
-        _numerics(probe_interpreter(sys.executable, hash_files=False, environment={"XLA_FLAGS": "x" * 5000 + end}))[0]
+        _numerics(
+            probe_interpreter(sys.executable, hash_files=False, environment={"XLA_FLAGS": "x" * 5000 + end})
+        )[0]
         for end in ("a", "b")
     ]
     assert seen[0]["XLA_FLAGS"].startswith("sha256:")
@@ -54,7 +56,9 @@ def test_a_value_that_is_too_long_becomes_its_digest_and_stays_distinct() -> Non
 
 
 def test_control_characters_in_a_value_do_not_reach_a_terminal() -> None:
-    seen = probe_interpreter(sys.executable, hash_files=False, environment={"OMP_PLACES": "a\x1b[2Jb\u202ec\udc80"})
+    seen = probe_interpreter(
+        sys.executable, hash_files=False, environment={"OMP_PLACES": "a\x1b[2Jb\u202ec\udc80"}
+    )
     value = _numerics(seen)[0]["OMP_PLACES"]
     assert value.isprintable()
     assert value.startswith("a\\x1b[2Jb\\u202ec")
@@ -118,7 +122,9 @@ def test_a_numpy_that_hangs_does_not_hang_the_probe(
     source = "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(77)'])\ntime.sleep(77)\n"
     _plant_numpy(venv, wheels, source)
     quick = tmp_path / "probe.py"
-    quick.write_text(probe_source().replace("BLAS_SECONDS = 30.0", "BLAS_SECONDS = 0.5").replace("+ 5.0)", "+ 0.5)"))
+    quick.write_text(
+        probe_source().replace("BLAS_SECONDS = 30.0", "BLAS_SECONDS = 0.5").replace("+ 5.0)", "+ 0.5)")
+    )
     started = time.monotonic()
     import subprocess
 

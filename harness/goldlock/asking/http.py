@@ -83,7 +83,9 @@ def ask(session: Session, http: Http, inputs: bytes, inputs_format: Format, *, l
             columns = _columns(answer, http, len(part), where)
             if start and columns.keys() != gathered.keys():
                 absent = sorted(columns.keys() ^ gathered.keys())
-                raise SubjectError(f"{where} has other columns than the answers before it: {', '.join(absent)}")
+                raise SubjectError(
+                    f"{where} has other columns than the answers before it: {', '.join(absent)}"
+                )
             for column, values in columns.items():
                 gathered.setdefault(column, []).extend(values)
     return from_columns(gathered)
@@ -114,7 +116,13 @@ def _send(
     url = _url(session, http.path)
     try:
         with client.request(
-            http.method, url, data=body, headers=headers, timeout=http.timeout, stream=True, allow_redirects=False
+            http.method,
+            url,
+            data=body,
+            headers=headers,
+            timeout=http.timeout,
+            stream=True,
+            allow_redirects=False,
         ) as answer:
             content = bytearray()
             for piece in answer.iter_content(1 << 16):
@@ -137,7 +145,7 @@ def _send(
             f"{where} broke off: " + (f"the service {ended}" if ended else str(error)),
             hint="look at the service's log",
         ) from error
-    if status // 100 != 2:  # noqa: PLR2004  # the class of success, RFC 9110 section 15
+    if status // 100 != 2:  # the class of success, RFC 9110 section 15
         said = bytes(content[:500]).decode("utf-8", "replace").strip()
         raise SubjectError(
             f"{http.method} {http.path} answered {status}" + (f": {said}" if said else ""),

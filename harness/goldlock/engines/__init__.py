@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from goldlock_env.snapshot import Snapshot
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """An HTTP service that the subject is to run."""

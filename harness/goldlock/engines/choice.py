@@ -11,11 +11,10 @@ from goldlock.errors import ConfigurationError, CouldNotRunError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from goldlock_env.lock import Lock
-
     from goldlock.config import Config
     from goldlock.engines.docker import DockerEngine
     from goldlock.engines.local import LocalEngine
+    from goldlock_env.lock import Lock
 
 
 class Choice(str, Enum):

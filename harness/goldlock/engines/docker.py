@@ -21,15 +21,15 @@ import docker.errors
 import docker.types
 import docker.utils.build
 import requests.exceptions
-from goldlock_env import framing, probing
-from goldlock_env.layers import ImageLayer
-from goldlock_env.snapshot import Snapshot
 
 from goldlock.config import fill
 from goldlock.engines import Completed, Launch, ownership
 from goldlock.engines.streams import STDOUT, Capture, frames, pack, unpack
 from goldlock.errors import CouldNotRunError, SubjectError
 from goldlock.interruption import deferred
+from goldlock_env import framing, probing
+from goldlock_env.layers import ImageLayer
+from goldlock_env.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -71,7 +71,9 @@ class DockerEngine:
             dead = [c["Id"] for c in containers if ownership.is_dead(c["Labels"].get(ownership.OWNER, ""))]
             for container in dead:
                 _quietly(functools.partial(self.api.remove_container, container, force=True, v=True))
-            for volume in (self.api.volumes(filters=owned).get("Volumes") or []) if dead or not containers else []:
+            for volume in (
+                (self.api.volumes(filters=owned).get("Volumes") or []) if dead or not containers else []
+            ):
                 if ownership.is_dead((volume.get("Labels") or {}).get(ownership.OWNER, "")):
                     _quietly(functools.partial(self.api.remove_volume, volume["Name"]))
             for network in self.api.networks(filters=owned) if dead or not containers else []:
@@ -220,7 +222,11 @@ class DockerSession:
             api.create_volume(
                 self._name,
                 driver="local",
-                driver_opts={"type": "tmpfs", "device": "tmpfs", "o": f"size={limits.scratch_bytes},mode=1777"},
+                driver_opts={
+                    "type": "tmpfs",
+                    "device": "tmpfs",
+                    "o": f"size={limits.scratch_bytes},mode=1777",
+                },
                 labels=labels,
             )
             removal.callback(_remove, functools.partial(api.remove_volume, self._name))
@@ -304,7 +310,9 @@ class DockerSession:
         """Run a command in the container; see `goldlock.engines.Session.run`."""
         folder = uuid.uuid4().hex[:8]
         names = [*(files or {}), *([output] if output else [])]
-        paths = {name.rstrip("/").partition(".")[0]: f"{EXCHANGE}/{folder}/{name.rstrip('/')}" for name in names}
+        paths = {
+            name.rstrip("/").partition(".")[0]: f"{EXCHANGE}/{folder}/{name.rstrip('/')}" for name in names
+        }
         argv = fill(command, paths)
         with _translated("exchange files with the container"):
             members = [(f"{folder}/", b""), *((f"{folder}/{n}", c) for n, c in (files or {}).items())]
@@ -412,7 +420,9 @@ class Attached:
         with contextlib.suppress(OSError):
             self._socket.close()
 
-    def exchange(self, stdin: bytes | None, capture: Capture, timeout: float, until: bytes | None = None) -> None:
+    def exchange(
+        self, stdin: bytes | None, capture: Capture, timeout: float, until: bytes | None = None
+    ) -> None:
         """Write stdin while gathering output, until the end, the marker or the timeout."""
         end = time.monotonic() + timeout
         writer = threading.Thread(target=self._write, args=(stdin,), daemon=True)
@@ -429,7 +439,11 @@ class Attached:
         try:
             for number, piece in frames(read):
                 capture.add(number, piece)
-                if until is not None and number == STDOUT and until in capture.stdout[-len(until) - len(piece) :]:
+                if (
+                    until is not None
+                    and number == STDOUT
+                    and until in capture.stdout[-len(until) - len(piece) :]
+                ):
                     return
         except TimeoutError:
             raise SubjectError(
@@ -507,9 +521,14 @@ def _translated(what: str) -> Iterator[None]:
                 f"not permitted to use the Docker engine at {where}",
                 hint="run as a member of the group `docker`, or use `--engine local`",
             ) from error
-        if isinstance(error, (requests.exceptions.ConnectionError, FileNotFoundError)) or "Error while fetching" in text:
+        if (
+            isinstance(error, (requests.exceptions.ConnectionError, FileNotFoundError))
+            or "Error while fetching" in text
+        ):
             raise CouldNotRunError(
                 f"no Docker engine answers at {where} (could not {what})",
                 hint="start it (`python -m goldlock.bootstrap`), or use `--engine local`",
             ) from error
-        raise CouldNotRunError(f"could not {what}: {text}", hint="see the engine's own log for more") from error
+        raise CouldNotRunError(
+            f"could not {what}: {text}", hint="see the engine's own log for more"
+        ) from error

@@ -27,9 +27,6 @@ from typing import IO, TYPE_CHECKING
 import platformdirs
 import python_discovery
 import uv
-from goldlock_env import probing
-from goldlock_env.findings import Layer
-from goldlock_env.snapshot import Snapshot
 
 from goldlock import wheelhouse
 from goldlock.config import fill
@@ -37,13 +34,15 @@ from goldlock.engines import Completed, Launch
 from goldlock.engines.streams import STDERR, STDOUT, Capture
 from goldlock.errors import CouldNotRunError, SubjectError
 from goldlock.interruption import deferred
+from goldlock_env import probing
+from goldlock_env.findings import Layer
+from goldlock_env.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from goldlock_env.layers import ArtifactsLayer
-
     from goldlock.config import Local
+    from goldlock_env.layers import ArtifactsLayer
 
 _PROBE_TIMEOUT = 300.0
 
@@ -243,7 +242,7 @@ class LocalSession:
 
         with deferred():
             try:
-                process = subprocess.Popen(  # noqa: S603  # the subject's own command
+                process = subprocess.Popen(  # the subject's own command
                     list(command),
                     cwd=self._engine.folder,
                     env=variables,
@@ -261,8 +260,9 @@ class LocalSession:
             self._running.append(process)
         return process
 
-    def _exchange(self, process: subprocess.Popen[bytes], stdin: bytes | None, capture: Capture, timeout: float
-                  ) -> None:
+    def _exchange(
+        self, process: subprocess.Popen[bytes], stdin: bytes | None, capture: Capture, timeout: float
+    ) -> None:
         """Feed stdin and gather both streams; the whole process group goes where a limit is broken."""
         problems: list[SubjectError] = []
 
@@ -283,7 +283,8 @@ class LocalSession:
         pipes = ((STDOUT, process.stdout), (STDERR, process.stderr))
         threads = [
             threading.Thread(target=gather, args=(number, pipe.fileno()), daemon=True)
-            for number, pipe in pipes if pipe is not None
+            for number, pipe in pipes
+            if pipe is not None
         ]
         threads.append(threading.Thread(target=feed, daemon=True))
         for thread in threads:
@@ -291,10 +292,12 @@ class LocalSession:
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
-            problems.append(SubjectError(
-                f"gave no answer within {timeout:g} s and was stopped",
-                hint="raise the case's timeout in goldlock.toml if it needs longer",
-            ))
+            problems.append(
+                SubjectError(
+                    f"gave no answer within {timeout:g} s and was stopped",
+                    hint="raise the case's timeout in goldlock.toml if it needs longer",
+                )
+            )
         _kill(process)
         for thread in threads:
             thread.join(5)
@@ -359,11 +362,22 @@ def environment(local: Local, folder: Path, progress: Callable[[str], None]) -> 
         binary = uv.find_uv_bin()
         _uv([binary, "venv", "--quiet", "--offline", "--no-config", "--python", python, str(place)])
         listed = [f"--requirement={file}" for file in files]
-        _uv([
-            binary, "pip", "install", "--quiet", "--offline", "--no-config", "--no-index", "--no-deps",
-            "--require-hashes", f"--python={place / 'bin' / 'python'}", f"--find-links={wheelhouse.folder()}",
-            *listed,
-        ])
+        _uv(
+            [
+                binary,
+                "pip",
+                "install",
+                "--quiet",
+                "--offline",
+                "--no-config",
+                "--no-index",
+                "--no-deps",
+                "--require-hashes",
+                f"--python={place / 'bin' / 'python'}",
+                f"--find-links={wheelhouse.folder()}",
+                *listed,
+            ]
+        )
         if local.prepare:
             _prepare(local.prepare, place, folder)
         complete.touch()
@@ -375,7 +389,7 @@ def _prepare(command: Sequence[str], place: Path, folder: Path) -> None:
     argv = fill(command, {"site": str(site)})
     variables = {**os.environ, "PATH": f"{place / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     try:
-        done = subprocess.run(argv, cwd=folder, env=variables, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(argv, cwd=folder, env=variables, capture_output=True, text=True, check=False)
         said = (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
     except OSError as error:
         said = str(error)
@@ -386,7 +400,7 @@ def _prepare(command: Sequence[str], place: Path, folder: Path) -> None:
 
 
 def _uv(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CouldNotRunError(
             f"the local environment could not be made: {done.stderr.strip()[-1500:]}",
@@ -408,11 +422,14 @@ def interpreter(version: str, progress: Callable[[str], None]) -> str:
         return candidate
     progress(f"no Python {version} found; asking uv to install one")
     binary = uv.find_uv_bin()
-    done = subprocess.run(  # noqa: S603
-        [binary, "python", "install", "--quiet", "--no-config", version], capture_output=True, text=True, check=False
+    done = subprocess.run(
+        [binary, "python", "install", "--quiet", "--no-config", version],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode == 0:
-        where = subprocess.run(  # noqa: S603
+        where = subprocess.run(
             [binary, "python", "find", "--no-config", version], capture_output=True, text=True, check=False
         )
         if where.returncode == 0 and where.stdout.strip():

@@ -69,7 +69,8 @@ def plain(value: object) -> object:
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name.replace("_", "-"): plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+            field.name.replace("_", "-"): plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
         }
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}

@@ -6,7 +6,6 @@ import os
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from goldlock_env.findings import Severity, Status
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -14,12 +13,12 @@ from rich.text import Text
 
 from goldlock.compare import Rung
 from goldlock.report import Verdict
+from goldlock_env.findings import Severity, Status
 
 if TYPE_CHECKING:
-    from goldlock_env.findings import Finding
-
     from goldlock.compare import ColumnResult, TableResult
     from goldlock.report import CaseReport, Failure, Report
+    from goldlock_env.findings import Finding
 
 _VERDICT = {Verdict.MATCH: "bold green", Verdict.DRIFT: "bold red", Verdict.COULD_NOT_RUN: "bold yellow"}
 _SEVERITY = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
@@ -99,10 +98,15 @@ def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
     for finding in shown:
         _print_finding(console, finding)
     if len(shown) < len(quiet):
-        console.print(f"  info     and {len(quiet) - len(shown)} more of severity info (--verbose)", style="dim")
+        console.print(
+            f"  info     and {len(quiet) - len(shown)} more of severity info (--verbose)", style="dim"
+        )
     for finding in unknown:
-        console.print(f"  unknown  {finding.name}" + (f": {_printable(finding.note)}" if finding.note else ""), style="cyan",
-                      soft_wrap=True)
+        console.print(
+            f"  unknown  {finding.name}" + (f": {_printable(finding.note)}" if finding.note else ""),
+            style="cyan",
+            soft_wrap=True,
+        )
 
 
 def _print_finding(console: Console, finding: Finding) -> None:
@@ -123,8 +127,10 @@ def _print_finding(console: Console, finding: Finding) -> None:
 
 def _print_failure(console: Console, name: str, failure: Failure) -> None:
     first, *rest = map(_printable, failure.message.splitlines() or [""])
-    console.print(Text(f"\n{name}  ", style="bold").append("could not run", style="yellow").append(f": {first}"),
-                  soft_wrap=True)
+    console.print(
+        Text(f"\n{name}  ", style="bold").append("could not run", style="yellow").append(f": {first}"),
+        soft_wrap=True,
+    )
     for line in rest:
         console.print(f"    {line}", style="dim", soft_wrap=True)
     if failure.hint:
@@ -140,8 +146,10 @@ def _print_case(console: Console, case: CaseReport) -> None:
         return
     line = Text(f"\ncase {case.name}  ", style="bold")
     line.append(table.rung.value, style="green" if table.passes else "red")
-    rows = f"{table.actual_rows} rows" if table.actual_rows == table.expected_rows else (
-        f"{table.actual_rows} rows, expected {table.expected_rows}"
+    rows = (
+        f"{table.actual_rows} rows"
+        if table.actual_rows == table.expected_rows
+        else (f"{table.actual_rows} rows, expected {table.expected_rows}")
     )
     line.append(f"  ({case.way}, {rows}, {len(table.columns)} columns, {case.seconds:.1f} s)", style="dim")
     console.print(line, soft_wrap=True)
@@ -167,7 +175,9 @@ def _print_column(console: Console, column: ColumnResult) -> None:
     elif column.differing:
         line.append(f"  {column.differing:,} of {column.size:,} values differ within tolerance", style="dim")
     if column.expected_type != column.actual_type:
-        line.append(f"  expected {column.expected_type or 'no such column'}, actual {column.actual_type or 'none'}")
+        line.append(
+            f"  expected {column.expected_type or 'no such column'}, actual {column.actual_type or 'none'}"
+        )
     console.print(line, soft_wrap=True)
     if column.note:
         console.print(f"    {column.note}", style="dim", soft_wrap=True)
@@ -185,7 +195,9 @@ def _print_column(console: Console, column: ColumnResult) -> None:
     if column.would_pass and not column.passes:
         console.print(f"    would pass at {column.would_pass}", soft_wrap=True)
     if not column.passes and column.flips:
-        flips = ", ".join(f"{flip.expected!r} became {flip.actual!r} {flip.count} times" for flip in column.flips[:3])
+        flips = ", ".join(
+            f"{flip.expected!r} became {flip.actual!r} {flip.count} times" for flip in column.flips[:3]
+        )
         console.print(f"    {flips}", soft_wrap=True)
     if not column.passes and column.worst:
         console.print(Padding(_worst(column), (0, 0, 0, 4)))
