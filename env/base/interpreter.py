@@ -153,8 +153,13 @@ def _examine(executable: Path) -> Interpreter | str:
             check=True,
             timeout=60,
         )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{executable} does not run: {error}"
+    except OSError as error:
+        return f"{executable} does not run: {error.strerror}"
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
+        return f"{executable} does not say what it is: {reason[0]}"
+    except subprocess.TimeoutExpired:
+        return f"{executable} does not answer within a minute"
     facts = json.loads(answer.stdout)
     prefix = Path(facts["prefix"])
     if facts["implementation"] != "cpython" or facts["stage"] != "final":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -66,7 +66,7 @@ def propose(config: Config, cases: tuple[Case, ...]) -> tuple[Proposal, ...]:
                 image_id=new.image_id,
                 cpu_level=new.cpu_level,
                 goldlock_version=__version__,
-                recorded=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+                recorded=dt.datetime.now(dt.timezone.utc).date().isoformat(),
             ),
             integrity=(),
         )

@@ -156,13 +156,13 @@ class _Context:
             config.resolve(config.lock),
             *(config.resolve(case.golden) for case in config.case),
         ]
-        excluded = {os.path.abspath(path) for path in own}
+        excluded = {_normal(path) for path in own}
         digest = hashlib.sha256()
         stated = [build.target, build.dockerfile, sorted(build.arguments.items()), build.python]
         digest.update(json.dumps(stated).encode())
         for name in [*self._files, *(str(config.resolve(r).absolute()) for r in build.requirements)]:
             path = self.root / name
-            if not excluded.isdisjoint(map(os.path.abspath, (path, *path.parents))):
+            if not excluded.isdisjoint(map(_normal, (path, *path.parents))):
                 continue
             content = path.readlink().as_posix().encode() if path.is_symlink() else path.read_bytes()
             entry = (
@@ -189,3 +189,8 @@ class _Context:
                     yield piece
             yield b"\0" * (-member.size % tarfile.BLOCKSIZE)
         yield b"\0" * (2 * tarfile.BLOCKSIZE)
+
+
+def _normal(path: Path) -> str:
+    """A path without `..`, links left as they are: two ways to name one file are one."""
+    return os.path.normpath(path.absolute())

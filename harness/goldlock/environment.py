@@ -45,19 +45,13 @@ def make_lock(engine: Engine, config: Config, image: str) -> lock.Lock:
     seen = snapshot(engine, way.launch(config, image, None))
     build, local = config.subject.build, config.subject.local
     names = build.requirements if build is not None else local.requirements if local is not None else ()
-    files: list[lock.FileDigest] = []
+    files: dict[str, str] = {}
     entries: list[requirements.Requirement] = []
     for name in names:
         content = config.resolve(name).read_bytes()
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        files.append(lock.FileDigest(path=name, sha256=digest))
+        files[name] = f"sha256:{hashlib.sha256(content).hexdigest()}"
         entries += requirements.parse(content.decode("utf-8"), where=name)
-    return lock.Lock(
-        snapshot=seen.with_wheel_hashes(entries),
-        provenance=lock.Provenance(
-            subject=config.subject.name, requirements=tuple(sorted(files, key=lambda file: file.path))
-        ),
-    )
+    return lock.Lock.of(seen, subject=config.subject.name, requirements=entries, requirements_files=files)
 
 
 def check(

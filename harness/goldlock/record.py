@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from goldlock import __version__, golden
@@ -79,7 +79,7 @@ def provenance(answers: Answers, lock: Lock | None) -> golden.Provenance:
         image_id=answers.image_id or "",
         cpu_level=(host.cpu_level if host else None) or "",
         goldlock_version=__version__,
-        recorded=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        recorded=dt.datetime.now(dt.timezone.utc).date().isoformat(),
     )
 
 

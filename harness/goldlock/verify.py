@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from goldlock import __version__, golden, received
 from goldlock.asking import http, way
 from goldlock.compare import compare_tables
-from goldlock.errors import CouldNotRunError, SubjectError
+from goldlock.errors import ConfigurationError, CouldNotRunError, SubjectError
 from goldlock.report import CaseReport, FailOn, Failure, Report, sorted_findings
 from goldlock.tables import Format
 from goldlock.tolerance import Kind, Tolerance
@@ -142,29 +142,50 @@ def verify(
         progress: told what takes long.
         fail_on: which findings of the environment make a drift.
         hash_files: whether installed files are hashed again.
+
+    Raises:
+        ConfigurationError: goldlock.toml has no case, or a tolerance for a column that no golden has.
+        CouldNotRunError: the engine failed.
     """
+    if not cases:
+        raise ConfigurationError(
+            "goldlock.toml has no case, so there are no outputs to verify",
+            hint="add a [[case]], or look at the environment alone with `goldlock check`",
+        )
     goldens: dict[str, golden.Golden] = {}
     failures: dict[str, Failure] = {}
+    findings: list[Finding] = [] if lock.integrity is None else [lock.integrity]
     for case in cases:
         try:
-            goldens[case.name] = golden.load(config.resolve(case.golden))
+            loaded = golden.load(config.resolve(case.golden))
         except CouldNotRunError as error:
             failures[case.name] = Failure(message=error.message, hint=error.hint)
+            continue
+        if loaded.integrity:
+            # What was edited can't judge an answer: the edit is the finding, not what follows from it.
+            findings += loaded.integrity
+            failures[case.name] = Failure(
+                message="its golden was edited by hand, so nothing was compared with it",
+                hint="take the golden from version control again, or `goldlock accept` the new outputs",
+            )
+        else:
+            goldens[case.name] = loaded
     questions = [
         Question(case=case, inputs=goldens[case.name].inputs, inputs_format=inputs_format(goldens[case.name]))
         for case in cases
         if case.name in goldens
     ]
     answers = ask_all(engine, config, image, questions, progress, hash_files=hash_files)
+    if not questions:
+        with engine.session(way.launch(config, image, None, hash_files=hash_files)) as session:
+            answers.snapshots.append(session.snapshot())
     failures |= answers.failures
     policy = Policy.from_mapping(config.policy)
-    findings: list[Finding] = [] if lock.integrity is None else [lock.integrity]
     for snapshot in answers.snapshots:
         findings += difference.compare(lock.snapshot, snapshot, policy)
     reports = []
     for case in cases:
         expected, table = goldens.get(case.name), answers.tables.get(case.name)
-        findings += expected.integrity if expected else ()
         result = None
         if expected is not None and table is not None:
             result = compare_tables(expected.outputs, table, tolerances(expected, case))

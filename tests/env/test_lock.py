@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import pytest
-import tomllib
 from hypothesis import given
 from tests.env.values import FULL, digest, snapshots
 
@@ -138,7 +137,6 @@ def test_a_lock_survives_its_text(snapshot: Snapshot) -> None:
     assert dumps(loads(text)) == text
     assert loads(text).integrity is None
     assert all(ord(letter) >= 32 or letter == "\n" for letter in text)
-    tomllib.loads(text)
 
 
 def test_the_interpreters_place_is_not_locked() -> None:

@@ -354,6 +354,22 @@ class TestFloats:
         assert x.largest_absolute.index == (CHUNK + 5,)
         assert (x.count, x.differing) == (3, 4)
 
+    def test_a_full_list_gives_way_to_what_is_worse_only(self) -> None:
+        expected = np.ones(4 * CHUNK)
+        actual = expected.copy()
+        actual[:20] += 1e-12  # within: fills the list
+        actual[CHUNK : CHUNK + 20] += 0.5  # outside: takes its place
+        actual[2 * CHUNK] += 0.25  # not as far
+        actual[3 * CHUNK] += 1.0
+        x = column(expected, actual)
+        assert [w.row for w in x.worst] == [3 * CHUNK, *range(CHUNK, CHUNK + 9)]
+
+    def test_a_row_that_spans_chunks_keeps_its_worst_value(self) -> None:
+        expected = np.zeros((2, CHUNK + 10))
+        actual = expected.copy()
+        actual[0, [0, CHUNK + 5]] = [2.0, 1.0]
+        assert [w.index for w in column(expected, actual).worst] == [(0, 0)]
+
     def test_a_row_that_spans_chunks_is_one_row(self) -> None:
         expected = np.zeros((2, CHUNK + 10))
         actual = expected.copy()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import platform
 import socket
+import ssl
 import threading
 import time
 import uuid
@@ -26,7 +28,7 @@ from goldlock.config import fill
 from goldlock.engines import Completed, Launch, ownership
 from goldlock.engines.streams import STDOUT, Capture, frames, pack, unpack
 from goldlock.errors import CouldNotRunError, SubjectError
-from goldlock.interruption import deferred
+from goldlock.interruption import deferred, interruptible
 from goldlock_env import framing, probing
 from goldlock_env.layers import ImageLayer
 from goldlock_env.snapshot import Snapshot
@@ -52,11 +54,17 @@ class DockerEngine:
     def __init__(self) -> None:
         """Connect; raises `CouldNotRunError` where no engine answers."""
         with _translated("connect to the Docker engine"):
+            if os.environ.get("DOCKER_HOST", "").startswith("ssh://"):
+                raise CouldNotRunError(
+                    "goldlock does not speak to an engine over ssh",
+                    hint="forward its socket (`ssh -L ./docker.sock:/var/run/docker.sock HOST`) and set"
+                    " DOCKER_HOST=unix://$PWD/docker.sock",
+                )
             self._client = docker.from_env(timeout=60)
             version = self._client.version()
         self.api = self._client.api
         self.description = f"docker {version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
-        self.is_here = self.api.base_url.startswith("http+docker://")
+        self.is_here = self.api.base_url.startswith("http+docker://") and _is_this_machine(version)
         self._sweep()
 
     def close(self) -> None:
@@ -142,7 +150,7 @@ class DockerEngine:
         """
         tail: list[str] = []
         step = ""
-        with _translated(f"build {tag}"):
+        with _translated(f"build {tag}", hint="mend the Dockerfile or subject.build in goldlock.toml"):
             for line in self.api.build(
                 fileobj=cast("IO[bytes]", context),
                 custom_context=True,
@@ -174,8 +182,12 @@ class DockerEngine:
     @contextlib.contextmanager
     def session(self, launch: Launch) -> Iterator[DockerSession]:
         """Start a container for the launch; it, its volume and its network go when the block ends."""
-        with contextlib.ExitStack() as removal:
-            yield DockerSession(self, launch, removal)
+        # Signals wait while things are made and removed: one that came between two lines of the
+        # clean-up would cut it short.
+        with deferred(), contextlib.ExitStack() as removal:
+            running = DockerSession(self, launch, removal)
+            with interruptible():
+                yield running
 
 
 class DockerSession:
@@ -199,7 +211,7 @@ class DockerSession:
                 self._probed = Probing(self._attach(), self._dies)
             self._start()
         if launch.service is not None:
-            with _translated("probe the running service"):
+            with self._said_if_ended(), _translated("probe the running service"):
                 self._probed = Probing(self._execute(self._probe_arguments(hold=False))[1], self._dies)
 
     @property
@@ -218,23 +230,18 @@ class DockerSession:
     def _create(self, removal: contextlib.ExitStack) -> None:
         launch, api, limits = self._launch, self._api, self._launch.limits
         labels = ownership.labels()
-        with deferred():
-            api.create_volume(
-                self._name,
-                driver="local",
-                driver_opts={
-                    "type": "tmpfs",
-                    "device": "tmpfs",
-                    "o": f"size={limits.scratch_bytes},mode=1777",
-                },
-                labels=labels,
-            )
-            removal.callback(_remove, functools.partial(api.remove_volume, self._name))
+        # Each removal is arranged first: a request that times out here may still be carried out there.
+        removal.callback(_quietly, functools.partial(api.remove_volume, self._name))
+        api.create_volume(
+            self._name,
+            driver="local",
+            driver_opts={"type": "tmpfs", "device": "tmpfs", "o": f"size={limits.scratch_bytes},mode=1777"},
+            labels=labels,
+        )
         network = "none"
         if launch.service is not None:
-            with deferred():
-                api.create_network(self._name, driver="bridge", internal=self._local, labels=labels)
-                removal.callback(_remove, functools.partial(api.remove_network, self._name))
+            removal.callback(_quietly, functools.partial(api.remove_network, self._name))
+            api.create_network(self._name, driver="bridge", internal=self._local, labels=labels)
             network = self._name
         published = launch.service is not None and not self._local
         config = api.create_host_config(
@@ -256,21 +263,20 @@ class DockerSession:
             command: list[str] | None = self._probe_arguments(hold=True)
         else:
             command = list(launch.service.start) or None
-        with deferred():
-            created = api.create_container(
-                launch.image,
-                command=command[1:] if command else None,
-                entrypoint=command[:1] if command else None,
-                name=self._name,
-                host_config=config,
-                user=launch.user or self._own_user(),
-                environment=dict(launch.environment),
-                labels=labels,
-                ports=[launch.service.port] if launch.service else None,
-                stdin_open=False,
-                healthcheck={"test": ["NONE"]},
-            )
-            removal.callback(_remove, functools.partial(api.remove_container, self._name, force=True, v=True))
+        removal.callback(_quietly, functools.partial(api.remove_container, self._name, force=True, v=True))
+        created = api.create_container(
+            launch.image,
+            command=command[1:] if command else None,
+            entrypoint=command[:1] if command else None,
+            name=self._name,
+            host_config=config,
+            user=launch.user or self._own_user(),
+            environment=dict(launch.environment),
+            labels=labels,
+            ports=[launch.service.port] if launch.service else None,
+            stdin_open=False,
+            healthcheck={"test": ["NONE"]},
+        )
         self._id = str(created["Id"])
 
     def _own_user(self) -> str:
@@ -314,23 +320,26 @@ class DockerSession:
             name.rstrip("/").partition(".")[0]: f"{EXCHANGE}/{folder}/{name.rstrip('/')}" for name in names
         }
         argv = fill(command, paths)
-        with _translated("exchange files with the container"):
+        with _translated(
+            "exchange files with the container", hint="raise subject.limits.scratch if the inputs are large"
+        ):
             members = [(f"{folder}/", b""), *((f"{folder}/{n}", c) for n, c in (files or {}).items())]
             if output and output.endswith("/"):
                 members.append((f"{folder}/{output}", b""))
             if names and not self._api.put_archive(self._id, EXCHANGE, pack(members)):
                 raise SubjectError("the container takes no files")
         capture = Capture(self._launch.limits.output_bytes)
-        with _translated(f"run {argv[0]} in the container"):
+        end = time.monotonic() + timeout
+        with self._said_if_ended(), _translated(f"run {argv[0]} in the container"):
             identity, attached = self._execute(argv, stdin=stdin is not None)
             try:
                 attached.exchange(stdin, capture, timeout)
+                code = self._exit_code(identity, end, timeout)
             except SubjectError:
-                self._dies("it was stopped by goldlock")
+                self._dies("was stopped by goldlock")
                 raise
             finally:
                 attached.close()
-            code = self._exit_code(identity)
             written: dict[str, bytes] = {}
             if code == 0 and output:
                 written = self._read(f"{folder}/{output.rstrip('/')}", output.rstrip("/"))
@@ -341,20 +350,37 @@ class DockerSession:
             files=written,
         )
 
-    def _exit_code(self, identity: str) -> int:
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
+    def _exit_code(self, identity: str, end: float, timeout: float) -> int:
+        """Wait for the end of a command, which may come after that of its output."""
+        while True:
             seen = self._api.exec_inspect(identity)
             if not seen["Running"] and seen["ExitCode"] is not None:
                 return int(seen["ExitCode"])
+            if time.monotonic() >= end:
+                raise _too_slow(timeout)
             time.sleep(0.01)
-        raise SubjectError("the command closed its output but goes on running")
+
+    @contextlib.contextmanager
+    def _said_if_ended(self) -> Iterator[None]:
+        """Where the engine refuses because the container has ended, say how that came about."""
+        try:
+            yield
+        except SubjectError:
+            raise
+        except CouldNotRunError as error:
+            # The runtime knows of an end a moment before the engine does.
+            end = time.monotonic() + 1
+            while (reason := self.ended()) is None:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.05)
+            raise SubjectError(f"the subject {reason}", hint=_START_HINT) from error
 
     def _memory_note(self) -> str:
         state = self._api.inspect_container(self._id)["State"]
         size = f"{self._launch.limits.memory_bytes / (1 << 20):,.0f} MiB"
         cause = "it used more memory than" if state.get("OOMKilled") else "probably it needs more memory than"
-        return f"\nkilled (signal 9): {cause} subject.limits.memory_bytes, {size}"
+        return f"\nkilled (signal 9): {cause} subject.limits.memory, {size}"
 
     def _read(self, path: str, name: str) -> dict[str, bytes]:
         try:
@@ -375,16 +401,20 @@ class DockerSession:
         with _translated("look at the running container"):
             settings = self._api.inspect_container(self._id)["NetworkSettings"]
         if self._local:
-            return settings["Networks"][self._name]["IPAddress"], service.port
-        binding = settings["Ports"][f"{service.port}/tcp"][0]
-        host = self._api.base_url.partition("//")[2].rpartition(":")[0]
-        return host, int(binding["HostPort"])
+            # Empty once the container has ended; `ended` tells the rest.
+            return settings["Networks"][self._name]["IPAddress"] or "127.0.0.1", service.port
+        # Empty once the container has ended; `ended` tells the rest.
+        bindings = (settings.get("Ports") or {}).get(f"{service.port}/tcp") or [{"HostPort": 0}]
+        # A virtual machine's or a rootless engine's ports are forwarded to this machine's own.
+        own = self._api.base_url.startswith("http+docker://")
+        host = "127.0.0.1" if own else self._api.base_url.partition("//")[2].rpartition(":")[0]
+        return host, int(bindings[0]["HostPort"])
 
     def ended(self) -> str | None:
         """Why the container is no longer running, None while it runs."""
         with _translated("look at the running container"):
             state = self._api.inspect_container(self._id)["State"]
-            if state["Running"]:
+            if state["Running"] or self._dead is not None:
                 return self._dead
             log = self._api.logs(self._id, tail=20).decode("utf-8", "replace").strip()
         code = state["ExitCode"]
@@ -411,7 +441,7 @@ class Attached:
         self._owner = sock
         self._socket: socket.socket = getattr(sock, "_sock", sock)
         # What the engine sent together with its HTTP header lies in this buffer, not in the socket.
-        self._read = sock._response.raw._fp.fp.read1
+        self._read = sock._response.raw._fp.fp.read1  # noqa: SLF001  # the SDK offers no other way to it
 
     def close(self) -> None:
         """Close both directions."""
@@ -419,15 +449,23 @@ class Attached:
             self._socket.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._socket.close()
+            # The descriptor goes with the last file object over it.
+            self._owner.close()
 
     def exchange(
         self, stdin: bytes | None, capture: Capture, timeout: float, until: bytes | None = None
     ) -> None:
         """Write stdin while gathering output, until the end, the marker or the timeout."""
         end = time.monotonic() + timeout
-        writer = threading.Thread(target=self._write, args=(stdin,), daemon=True)
+        # Before the writer begins: it would keep the client's own, shorter timeout.
+        self._socket.settimeout(timeout)
         if stdin is not None:
-            writer.start()
+            if isinstance(self._socket, ssl.SSLSocket):
+                raise SubjectError(
+                    "can't be given stdin over TLS, which has no end of input while output still comes",
+                    hint="let the command read from {input} instead",
+                )
+            threading.Thread(target=self._write, args=(stdin,), daemon=True).start()
 
         def read(size: int) -> bytes:
             left = end - time.monotonic()
@@ -446,11 +484,9 @@ class Attached:
                 ):
                     return
         except TimeoutError:
-            raise SubjectError(
-                f"gave no answer within {timeout:g} s and was stopped",
-                hint="raise the case's timeout in goldlock.toml if it needs longer",
-            ) from None
-        except ConnectionError:
+            raise _too_slow(timeout) from None
+        except (OSError, ValueError):
+            # The other end went away, or `close` was called meanwhile: that is the end of the stream.
             return
 
     def _write(self, stdin: bytes | None) -> None:
@@ -476,7 +512,7 @@ class Probing:
             self._attached.exchange(None, self._capture, _PROBE_TIMEOUT, until=framing.END)
         except SubjectError as error:
             self._error = error
-            self._dies("its probe did not end")
+            self._dies("was stopped because its probe did not end")
         finally:
             self._attached.close()
 
@@ -498,30 +534,44 @@ def context_files(root: Path, rules: Sequence[str], dockerfile: str) -> set[str]
     return set(docker.utils.build.exclude_paths(str(root), list(rules), dockerfile))
 
 
+def _too_slow(timeout: float) -> SubjectError:
+    return SubjectError(
+        f"gave no answer within {timeout:g} s and was stopped",
+        hint="raise the case's timeout in goldlock.toml if it needs longer",
+    )
+
+
+def _is_this_machine(version: Mapping[str, Any]) -> bool:
+    """Whether an engine behind a socket of ours has networks that can be reached from here.
+
+    One in a virtual machine (Docker Desktop) has another kernel; a rootless one has its own network
+    namespace and lists rootlesskit among its components.
+    """
+    components = {str(component.get("Name")) for component in version.get("Components") or ()}
+    return version.get("KernelVersion") == platform.release() and "rootlesskit" not in components
+
+
 def _quietly(action: Callable[[], object]) -> None:
     with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
         action()
 
 
-def _remove(action: Callable[[], object]) -> None:
-    with deferred():
-        _quietly(action)
-
-
 @contextlib.contextmanager
-def _translated(what: str) -> Iterator[None]:
+def _translated(what: str, hint: str = "see the engine's own log for more") -> Iterator[None]:
     """Turn the SDK's errors into ours, saying what to do next."""
     try:
         yield
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         text = str(getattr(error, "explanation", None) or error)
         where = os.environ.get("DOCKER_HOST", "the default socket")
-        if "Permission denied" in text:
+        # What the engine itself says may hold these words too; it answers, then.
+        unanswered = not isinstance(error, docker.errors.APIError)
+        if unanswered and "Permission denied" in text and not getattr(error, "filename", None):
             raise CouldNotRunError(
                 f"not permitted to use the Docker engine at {where}",
                 hint="run as a member of the group `docker`, or use `--engine local`",
             ) from error
-        if (
+        if unanswered and (
             isinstance(error, (requests.exceptions.ConnectionError, FileNotFoundError))
             or "Error while fetching" in text
         ):
@@ -529,6 +579,4 @@ def _translated(what: str) -> Iterator[None]:
                 f"no Docker engine answers at {where} (could not {what})",
                 hint="start it (`python -m goldlock.bootstrap`), or use `--engine local`",
             ) from error
-        raise CouldNotRunError(
-            f"could not {what}: {text}", hint="see the engine's own log for more"
-        ) from error
+        raise CouldNotRunError(f"could not {what}: {text}", hint=hint) from error

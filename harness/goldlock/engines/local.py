@@ -7,7 +7,6 @@ host's or absent, so their layers are unknown.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import functools
 import glob
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from goldlock.config import Local
-    from goldlock_env.layers import ArtifactsLayer
-
 _PROBE_TIMEOUT = 300.0
 
 
@@ -144,25 +141,9 @@ class LocalSession:
         seen = Snapshot.from_probe(bytes(self._capture.stdout))
         for layer in (Layer.OS, Layer.IMAGE):
             seen = seen.without(layer, "the local engine runs on this host, not in the image")
-        if seen.artifacts is None:
-            return seen
-        return dataclasses.replace(seen, artifacts=self._as_in_the_image(seen.artifacts))
-
-    def _as_in_the_image(self, artifacts: ArtifactsLayer) -> ArtifactsLayer:
-        """Artifacts under the paths that they have in the image, by which the lock knows them."""
-
-        def renamed(path: str) -> str:
-            for ours, theirs in self._engine.artifacts.items():
-                root = str(self._engine.folder / ours)
-                if path == root or path.startswith(f"{root}/"):
-                    return theirs + path[len(root) :]
-            return path
-
-        return dataclasses.replace(
-            artifacts,
-            files=tuple(dataclasses.replace(file, path=renamed(file.path)) for file in artifacts.files),
-            missing=tuple(map(renamed, artifacts.missing)),
-            unreadable=tuple((renamed(path), reason) for path, reason in artifacts.unreadable),
+        folder = self._engine.folder
+        return seen.with_artifact_prefixes(
+            {str(folder / ours): theirs for ours, theirs in self._engine.artifacts.items()}
         )
 
     def run(

@@ -21,7 +21,15 @@ def labels() -> dict[str, str]:
 
 @functools.cache
 def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def _machine() -> str:
+    """Host name and process namespace: containers may share a name, and each counts processes anew."""
+    try:
+        return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').readlink().name}"
+    except OSError:
+        return socket.gethostname()
 
 
 def is_dead(owner: str) -> bool:
@@ -31,7 +39,7 @@ def is_dead(owner: str) -> bool:
     """
     host, _, rest = owner.rpartition(":")[0].rpartition(":")
     started = owner.rpartition(":")[2]
-    if host != socket.gethostname() or not rest.isdigit() or not Path("/proc/self/stat").exists():
+    if host != _machine() or not rest.isdigit() or not Path("/proc/self/stat").exists():
         return False
     return _started(int(rest)) != started
 

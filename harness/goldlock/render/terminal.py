@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ def render(report: Report, *, colour: bool, width: int | None = None, verbose: b
         file=buffer,
         force_terminal=colour,
         color_system="standard" if colour else None,
-        width=width or int(os.environ.get("COLUMNS", 0)) or _terminal_width(),
+        width=width or shutil.get_terminal_size((100, 24)).columns,
         highlight=False,
         emoji=False,
         markup=False,
@@ -55,13 +55,6 @@ def render(report: Report, *, colour: bool, width: int | None = None, verbose: b
     for note in report.notes:
         console.print(f"note: {note}", style="dim", soft_wrap=True)
     return buffer.getvalue()
-
-
-def _terminal_width() -> int:
-    try:
-        return os.get_terminal_size().columns
-    except OSError:
-        return 100
 
 
 def _headline(report: Report) -> Text:
