@@ -7,7 +7,7 @@ The image is one layer: a minimal Debian root made by mmdebstrap, with the host'
 /usr/local, where the public python images have theirs. The same inputs give the same bytes: layer,
 configuration and therefore image id. Progress goes to stderr; the last line on stdout is the image's reference.
 
-Exit codes: 0 built (or built before, and still there), 2 usage, 3 could not build.
+Exit codes: 0 built (or built before, and still there), 2 usage, 3 could not build, 130 stopped.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -92,11 +93,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--tag", metavar="NAME:TAG", help="reference of the image (default: made from its content)"
     )
     options = parser.parse_args(arguments)
+    # Both end it through the `with` blocks, which remove what lies about.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         reference = build(options.python, prefix=options.prefix, tag=options.tag)
     except BaseImageError as error:
         print(f"build.py: {error.message}\n  what to do: {error.hint}", file=sys.stderr)
         return 3
+    except KeyboardInterrupt:
+        print("build.py: stopped; nothing was left behind", file=sys.stderr)
+        return 130
     print(reference)
     return 0
 
@@ -292,20 +298,34 @@ def _debian_root(suite: str, packages: Sequence[str]) -> Path:
     _say(f"Debian {suite} with {', '.join(packages)} (about 30 s)")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="part-") as folder:
         part = Path(folder) / "root.tar"
-        answer = subprocess.run(
-            ["mmdebstrap", *options, suite, part, *([sources] if sources else [])],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)},
-        )
-        if answer.returncode:
+        code, said = _mmdebstrap([*options, suite, str(part), *([sources] if sources else [])])
+        if code:
             raise BaseImageError(
-                f"mmdebstrap failed: {_tail(answer.stderr, 5)}",
+                f"mmdebstrap failed: {_tail(said, 5)}",
                 hint="run as root (or allow user namespaces), with a Debian mirror that apt-get update reaches",
             )
         part.replace(path)
     return path
+
+
+def _mmdebstrap(arguments: Sequence[str]) -> tuple[int, str]:
+    """Run it; its exit code and what it said."""
+    with subprocess.Popen(
+        ["mmdebstrap", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)},
+    ) as process:
+        try:
+            said = process.communicate()[1]
+        except KeyboardInterrupt:
+            # It removes its half-made root itself, which takes it a while.
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+            raise
+    return process.returncode, said
 
 
 def _entries(archive: tarfile.TarFile, home: Path, suite: str) -> Iterator[layer.Entry]:

@@ -6,12 +6,11 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from goldlock import wheelhouse
+from goldlock import processes, wheelhouse
 from goldlock.engines import ownership
 from goldlock.engines.docker import context_files
 from goldlock.errors import ConfigurationError, CouldNotRunError
@@ -110,9 +109,7 @@ def _offline_base(base: BaseImage, folder: Path) -> str:
             hint="give the argument a default, or set subject.build.base.offline to a command",
         )
     try:
-        done = subprocess.run(  # the user's own command from goldlock.toml
-            base.offline, cwd=folder, stdout=subprocess.PIPE, text=True, check=False
-        )
+        done = processes.run(base.offline, cwd=folder, stderr=None)
     except OSError as error:
         raise ConfigurationError(
             f"subject.build.base.offline can't be run: {error}", hint="mend the command in goldlock.toml"

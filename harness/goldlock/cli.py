@@ -17,7 +17,7 @@ import click
 
 from goldlock import __version__
 from goldlock.errors import ConfigurationError, GoldlockError, Interrupted
-from goldlock.interruption import installed
+from goldlock.interruption import deferred, installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,10 +57,11 @@ def _run() -> int:
         click.echo("\ngoldlock: interrupted; containers and temporary files are removed", err=True)
         return 128 + error.signal_number
     except BrokenPipeError:
-        # The reader went away (`| head`): point stdout at nothing, so that the exit stays silent.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away (`| head`).
+        _abandon_stdout()
         return 141
     except OSError as error:
+        _abandon_stdout()
         return _complain(
             f"{error.filename or 'the system'}: {error.strerror or error}",
             "check that the path is right and that the disk has room",
@@ -74,6 +75,12 @@ def _run() -> int:
             "set GOLDLOCK_TRACEBACK=1 and run again to see where, and report it",
             3,
         )
+
+
+def _abandon_stdout() -> None:
+    """Point stdout at nothing: what could not be written is not tried, and complained of, again at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, hint: str, code: int) -> int:
@@ -588,7 +595,7 @@ def _deliver(
 
 def _write(path: Path, text: str) -> None:
     """Write a report whole or not at all."""
-    with tempfile.NamedTemporaryFile(
+    with deferred(), tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
     ) as file:
         try:

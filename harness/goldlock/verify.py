@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from goldlock.config import Case, Config
-    from goldlock.engines import Engine, Service
+    from goldlock.engines import Engine, Service, Session
     from goldlock.tables import Table
     from goldlock_env.findings import Finding
     from goldlock_env.lock import Lock
@@ -88,34 +88,55 @@ def _one_session(
     """Ask in one running subject until it dies; returns how many questions were dealt with."""
     progress(f"starting {config.subject.name} for {', '.join(q.case.name for q in questions)}")
     dealt = 0
-    with engine.session(way.launch(config, image, service, hash_files=hash_files)) as session:
-        answers.image_id = session.image_id
-        for question in questions:
-            name, started = question.case.name, time.monotonic()
-            try:
-                if question.case.http is not None and dealt == 0:
-                    http.wait_until_ready(session, question.case.http)
-                    started = time.monotonic()
-                answers.tables[name] = way.ask(
-                    session,
-                    question.case,
-                    question.inputs,
-                    question.inputs_format,
-                    limit=config.subject.limits.output_bytes,
-                )
-            except CouldNotRunError as error:
-                answers.failures[name] = Failure(message=error.message, hint=error.hint)
-            answers.seconds[name] = time.monotonic() - started
-            dealt += 1
-            if name in answers.failures and session.ended() is not None:
-                break
-        try:
-            answers.snapshots.append(session.snapshot())
-        except SubjectError as error:
-            ended = session.ended()
-            message = error.message if ended is None else f"{error.message}; the subject {ended}"
-            answers.environment_failure = Failure(message=message, hint=error.hint)
+    try:
+        with engine.session(way.launch(config, image, service, hash_files=hash_files)) as session:
+            answers.image_id = session.image_id
+            dealt = _ask_in(session, questions, answers, config.subject.limits.output_bytes)
+            answers.environment_failure = _look(session, service, answers) or answers.environment_failure
+    except SubjectError as error:
+        # It did not even start.
+        for question in questions[dealt:]:
+            answers.failures[question.case.name] = Failure(message=error.message, hint=error.hint)
+        dealt = len(questions)
     return dealt
+
+
+def _ask_in(session: Session, questions: Sequence[Question], answers: Answers, limit: int) -> int:
+    first = questions[0].case.http
+    if first is not None:
+        try:
+            http.wait_until_ready(session, first)
+        except CouldNotRunError as error:
+            for question in questions:
+                answers.failures[question.case.name] = Failure(message=error.message, hint=error.hint)
+            return len(questions)
+    for number, question in enumerate(questions, 1):
+        name, started = question.case.name, time.monotonic()
+        try:
+            answers.tables[name] = way.ask(
+                session, question.case, question.inputs, question.inputs_format, limit=limit
+            )
+        except CouldNotRunError as error:
+            answers.failures[name] = Failure(message=error.message, hint=error.hint)
+        answers.seconds[name] = time.monotonic() - started
+        if name in answers.failures and session.ended() is not None:
+            return number
+    return len(questions)
+
+
+def _look(session: Session, service: Service | None, answers: Answers) -> Failure | None:
+    """Take the session's snapshot; the reason where there is none, or where a service did not stay."""
+    try:
+        answers.snapshots.append(session.snapshot())
+    except SubjectError as error:
+        ended = session.ended()
+        message = error.message if ended is None else f"{error.message}; the subject {ended}"
+        return Failure(message=message, hint=error.hint)
+    if service is not None and not answers.failures and (ended := session.ended()) is not None:
+        return Failure(
+            message=f"the service answered and then {ended}", hint="a service must go on after it has answered"
+        )
+    return None
 
 
 def verify(
@@ -166,7 +187,8 @@ def verify(
             findings += loaded.integrity
             failures[case.name] = Failure(
                 message="its golden was edited by hand, so nothing was compared with it",
-                hint="take the golden from version control again, or `goldlock accept` the new outputs",
+                hint="take it from version control again, or remove its folder and run"
+                f" `goldlock record {case.name}`; a tolerance is set in goldlock.toml",
             )
         else:
             goldens[case.name] = loaded

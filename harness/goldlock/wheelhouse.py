@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from goldlock import processes
 from goldlock.errors import ConfigurationError, CouldNotRunError
 from goldlock_env import requirements
 
@@ -162,7 +162,8 @@ def _download(
             f"--requirement={listed}",
             f"--dest={scratch}",
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # pip's own temporary files go with ours, also where it is killed.
+        done = processes.run(command, env={**os.environ, "TMPDIR": scratch})
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: Location")]
             raise CouldNotRunError(

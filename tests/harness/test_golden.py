@@ -297,8 +297,8 @@ class TestIntegrity:
             Finding(
                 layer=Layer.GOLDEN,
                 key="mlp/outputs.csv",
-                expected=sealed,
-                actual=goldens._manifest.sha256(path.read_bytes()),
+                expected=f"sha256:{sealed}",
+                actual=f"sha256:{goldens._manifest.sha256(path.read_bytes())}",
                 status=Status.CHANGED,
                 severity=Severity.ERROR,
                 note="changed by hand, or damaged, after it was recorded",

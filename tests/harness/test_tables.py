@@ -132,9 +132,10 @@ class TestRoundTrips:
         )
         assert encode(table, Format.CSV) == b"p,n,ok\n0.1,1,true\n0.7,2,false\n"
         assert encode(table, Format.JSONL).splitlines()[0] == b'{"p": 0.1, "n": 1, "ok": true}'
-        assert json.loads(encode(table, Format.JSON)) == {
-            "columns": {"p": [0.1, 0.7], "n": [1, 2], "ok": [True, False]}
-        }
+        assert json.loads(encode(table, Format.JSON)) == [
+            {"p": 0.1, "n": 1, "ok": True},
+            {"p": 0.7, "n": 2, "ok": False},
+        ]
 
 
 class TestCsv:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 import jmespath
 import jmespath.exceptions
 import requests
+import urllib3.exceptions
 
+from goldlock.asking import deadline
 from goldlock.errors import SubjectError
 from goldlock.tables import Limits, decode, from_columns, parse_json
 
@@ -31,8 +34,7 @@ def wait_until_ready(session: Session, http: Http) -> None:
     """
     end = time.monotonic() + http.ready.timeout
     seen = "the port never opened"
-    with requests.Session() as client:
-        client.trust_env = False
+    with contextlib.closing(deadline.Client()) as client:
         while True:
             if (reason := session.ended()) is not None:
                 raise SubjectError(f"the service {reason}", hint="run the image by hand to see why")
@@ -44,13 +46,14 @@ def wait_until_ready(session: Session, http: Http) -> None:
                 )
             try:
                 url = _url(session, http.ready.path)
-                with client.get(url, timeout=min(left, 5), stream=True, allow_redirects=False) as answer:
+                with client.ask("GET", url, seconds=min(left, 5)) as answer:
                     if answer.status_code == http.ready.status:
                         return
                     seen = f"{http.ready.path} answered {answer.status_code}, not {http.ready.status}"
             except requests.RequestException as error:
-                if not isinstance(error, requests.ConnectionError):
-                    seen = f"{http.ready.path}: {type(error).__name__}"
+                inner = getattr(error.args[0] if error.args else None, "reason", None)
+                if not isinstance(inner, urllib3.exceptions.NewConnectionError):
+                    seen = f"{http.ready.path}: {_reason(error)}"
             time.sleep(_POLL)
 
 
@@ -71,8 +74,7 @@ def ask(session: Session, http: Http, inputs: bytes, inputs_format: Format, *, l
     rows = list(zip(*(column.tolist() for column in table.columns.values()), strict=True))
     size = http.batch or max(len(rows), 1)
     gathered: dict[str, list[object]] = {}
-    with requests.Session() as client:
-        client.trust_env = False
+    with contextlib.closing(deadline.Client()) as client:
         for start in range(0, max(len(rows), 1), size):
             part = rows[start : start + size]
             where = f"the answer to rows {start} to {start + len(part) - 1}"
@@ -109,21 +111,12 @@ def document(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str
 
 
 def _send(
-    client: requests.Session, session: Session, http: Http, body: bytes, *, where: str, limit: int
+    client: deadline.Client, session: Session, http: Http, body: bytes, *, where: str, limit: int
 ) -> bytes:
     headers = {"Content-Type": "application/json", "Accept": "application/json", **http.headers}
-    end = time.monotonic() + http.timeout
     url = _url(session, http.path)
     try:
-        with client.request(
-            http.method,
-            url,
-            data=body,
-            headers=headers,
-            timeout=http.timeout,
-            stream=True,
-            allow_redirects=False,
-        ) as answer:
+        with client.ask(http.method, url, seconds=http.timeout, body=body, headers=headers) as answer:
             content = bytearray()
             for piece in answer.iter_content(1 << 16):
                 content += piece
@@ -132,17 +125,15 @@ def _send(
                         f"{where} is larger than {limit:,} bytes",
                         hint="raise subject.limits.output in goldlock.toml if that is right",
                     )
-                if time.monotonic() > end:
-                    raise SubjectError(f"{where} was not complete within {http.timeout:g} s")
             status = answer.status_code
-    except requests.Timeout:
-        raise SubjectError(
-            f"{where} did not come within {http.timeout:g} s", hint="raise the case's http.timeout"
-        ) from None
     except requests.RequestException as error:
-        ended = session.ended()
+        if client.is_late:
+            raise SubjectError(
+                f"{where} was not complete within {http.timeout:g} s", hint="raise the case's http.timeout"
+            ) from None
+        ended = _soon_ended(session)
         raise SubjectError(
-            f"{where} broke off: " + (f"the service {ended}" if ended else str(error)),
+            f"{where} broke off: " + (f"the service {ended}" if ended else _reason(error)),
             hint="look at the service's log",
         ) from error
     if status // 100 != 2:  # the class of success, RFC 9110 section 15
@@ -172,6 +163,21 @@ def _columns(answer: object, http: Http, count: int, where: str) -> dict[str, li
             )
         columns[name] = values
     return columns
+
+
+def _soon_ended(session: Session) -> str | None:
+    """Why the service ended; a connection breaks a moment before the engine knows."""
+    end = time.monotonic() + 1
+    while (reason := session.ended()) is None and time.monotonic() < end:
+        time.sleep(_POLL)
+    return reason
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, which says most: requests and urllib3 each wrap it once."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error) or type(error).__name__
 
 
 def _url(session: Session, path: str) -> str:

@@ -13,7 +13,7 @@ import jmespath.exceptions
 from goldlock.config.structure import parse_size, placeholders
 from goldlock.decoding import KeyPath, Problem, did_you_mean
 from goldlock.errors import ConfigurationError
-from goldlock.tables import Format
+from goldlock.formats import Format
 from goldlock.tolerance import Kind
 from goldlock_env.policy import Policy
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from goldlock.tables import Format
+from goldlock.formats import Format
 from goldlock.tolerance import Kind, Tolerance, override
 
 if TYPE_CHECKING:

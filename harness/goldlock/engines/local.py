@@ -14,12 +14,14 @@ import hashlib
 import os
 import platform
 import resource
+import selectors
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -27,12 +29,12 @@ import platformdirs
 import python_discovery
 import uv
 
-from goldlock import wheelhouse
+from goldlock import processes, wheelhouse
 from goldlock.config import fill
 from goldlock.engines import Completed, Launch
 from goldlock.engines.streams import STDERR, STDOUT, Capture
 from goldlock.errors import CouldNotRunError, SubjectError
-from goldlock.interruption import deferred
+from goldlock.interruption import deferred, interruptible
 from goldlock_env import probing
 from goldlock_env.findings import Layer
 from goldlock_env.snapshot import Snapshot
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
     from goldlock.config import Local
 _PROBE_TIMEOUT = 300.0
+_GLANCE = 0.02
+_ROUNDS = 50
+_LOG_TAIL = 2000
 
 
 class LocalEngine:
@@ -82,14 +87,16 @@ class LocalEngine:
     @contextlib.contextmanager
     def session(self, launch: Launch) -> Iterator[LocalSession]:
         """Run a subject's processes in a scratch folder; all are gone when the block ends."""
-        with contextlib.ExitStack() as removal:
-            with deferred():
-                scratch = tempfile.mkdtemp(prefix="goldlock-")
-                removal.callback(functools.partial(shutil.rmtree, scratch, ignore_errors=True))
+        # Signals wait while things are made and removed: one that came between two lines of the
+        # clean-up would cut it short.
+        with deferred(), contextlib.ExitStack() as removal:
+            scratch = tempfile.mkdtemp(prefix="goldlock-")
+            removal.callback(functools.partial(shutil.rmtree, scratch, ignore_errors=True))
             session = LocalSession(self, launch, Path(scratch))
             removal.callback(session.stop)
             session.begin()
-            yield session
+            with interruptible():
+                yield session
 
 
 class LocalSession:
@@ -138,7 +145,11 @@ class LocalSession:
             self._probing.join(0.2)
         if self._problems:
             raise SubjectError(f"the probe {self._problems[0].message}", hint=self._problems[0].hint)
-        seen = Snapshot.from_probe(bytes(self._capture.stdout))
+        try:
+            seen = Snapshot.from_probe(bytes(self._capture.stdout))
+        except CouldNotRunError as error:
+            said = self._capture.stderr.strip()[-500:]
+            raise SubjectError(f"{error.message}{': ' + said if said else ''}", hint=error.hint) from error
         for layer in (Layer.OS, Layer.IMAGE):
             seen = seen.without(layer, "the local engine runs on this host, not in the image")
         folder = self._engine.folder
@@ -245,48 +256,19 @@ class LocalSession:
         self, process: subprocess.Popen[bytes], stdin: bytes | None, capture: Capture, timeout: float
     ) -> None:
         """Feed stdin and gather both streams; the whole process group goes where a limit is broken."""
-        problems: list[SubjectError] = []
-
-        def gather(number: int, descriptor: int) -> None:
-            try:
-                while piece := os.read(descriptor, 1 << 16):
-                    capture.add(number, piece)
-            except SubjectError as error:
-                problems.append(error)
-                _kill(process)
-
-        def feed() -> None:
-            with contextlib.suppress(OSError):
-                if process.stdin is not None:
-                    process.stdin.write(stdin or b"")
-                    process.stdin.close()
-
-        pipes = ((STDOUT, process.stdout), (STDERR, process.stderr))
-        threads = [
-            threading.Thread(target=gather, args=(number, pipe.fileno()), daemon=True)
-            for number, pipe in pipes
-            if pipe is not None
-        ]
-        threads.append(threading.Thread(target=feed, daemon=True))
-        for thread in threads:
-            thread.start()
         try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            problems.append(
-                SubjectError(
-                    f"gave no answer within {timeout:g} s and was stopped",
-                    hint="raise the case's timeout in goldlock.toml if it needs longer",
-                )
-            )
-        _kill(process)
-        for thread in threads:
-            thread.join(5)
-        for _, pipe in pipes:
-            if pipe is not None:
-                pipe.close()
-        if problems:
-            raise problems[0]
+            _converse(process, stdin, capture, time.monotonic() + timeout)
+        except TimeoutError:
+            raise SubjectError(
+                f"gave no answer within {timeout:g} s and was stopped",
+                hint="raise the case's timeout in goldlock.toml if it needs longer",
+            ) from None
+        finally:
+            _kill(process)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
 
     def address(self) -> tuple[str, int]:
         """Where the service listens; it must take its port from `{port}`."""
@@ -296,7 +278,9 @@ class LocalSession:
         """Why the service no longer runs, None while it does."""
         if self._service is None or self._service.poll() is None:
             return None
-        log = self._log.read_bytes()[-2000:].decode("utf-8", "replace").strip()
+        with self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - _LOG_TAIL))
+            log = file.read(_LOG_TAIL).decode("utf-8", "replace").strip()
         reason = f"ended with exit code {self._service.returncode}"
         return f"{reason}\n{log}" if log else reason
 
@@ -305,12 +289,86 @@ class LocalSession:
         with deferred():
             for process in self._running:
                 _kill(process)
+            _kill_strays(self._scratch)
+
+
+def _converse(process: subprocess.Popen[bytes], stdin: bytes | None, capture: Capture, end: float) -> None:
+    """Feed and read a process until it has ended and nothing more comes from it.
+
+    Raises:
+        TimeoutError: `end`, a time of the monotonic clock, passed first.
+        SubjectError: it wrote more than is read.
+    """
+    waiting = memoryview(stdin or b"")
+    with selectors.DefaultSelector() as selector:
+        for number, pipe in ((STDOUT, process.stdout), (STDERR, process.stderr)):
+            if pipe is not None:
+                selector.register(pipe, selectors.EVENT_READ, number)
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+        while selector.get_map():
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            # Looked at before reading: what was written before the end is then read after it.
+            over = process.poll() is not None
+            if over:
+                _kill(process)
+            ready = selector.select(0.0 if over else min(left, _GLANCE))
+            if over and not ready:
+                # A child that it left behind may hold the streams for ever; they are not its answer.
+                return
+            for key, _ in ready:
+                if key.fileobj is process.stdin:
+                    waiting = _write_some(process.stdin, waiting)
+                    if not waiting:
+                        selector.unregister(process.stdin)
+                        with contextlib.suppress(OSError):
+                            process.stdin.close()
+                elif piece := os.read(key.fd, 1 << 16):
+                    capture.add(key.data, piece)
+                else:
+                    selector.unregister(key.fileobj)
+    try:
+        process.wait(max(0.0, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+
+
+def _write_some(stdin: IO[bytes], waiting: memoryview) -> memoryview:
+    """Write what the pipe takes; what is left, which is nothing once the other end was closed."""
+    try:
+        return waiting[os.write(stdin.fileno(), waiting) :] if waiting else waiting
+    except BlockingIOError:
+        return waiting
+    except OSError:
+        return waiting[:0]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _kill_strays(scratch: Path) -> None:
+    """Kill what left its process group: whatever still carries our scratch folder in its environment."""
+    marks = {f"{name}={scratch}".encode() for name in ("HOME", "TMPDIR")}
+    for _ in range(_ROUNDS):
+        found = False
+        for place in glob.iglob("/proc/[0-9]*/environ"):  # noqa: PTH207
+            try:
+                with open(place, "rb") as file:  # noqa: PTH123
+                    ours = not marks.isdisjoint(file.read().split(b"\0"))
+                if ours and int(place.split("/")[2]) != os.getpid():
+                    os.kill(int(place.split("/")[2]), signal.SIGKILL)
+                    found = True
+            except OSError:
+                continue
+        if not found:
+            return
+        time.sleep(_GLANCE)
 
 
 def environment(local: Local, folder: Path, progress: Callable[[str], None]) -> Path:
@@ -370,7 +428,7 @@ def _prepare(command: Sequence[str], place: Path, folder: Path) -> None:
     argv = fill(command, {"site": str(site)})
     variables = {**os.environ, "PATH": f"{place / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     try:
-        done = subprocess.run(argv, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        done = processes.run(argv, cwd=folder, env=variables)
         said = (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
     except OSError as error:
         said = str(error)
@@ -381,7 +439,7 @@ def _prepare(command: Sequence[str], place: Path, folder: Path) -> None:
 
 
 def _uv(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = processes.run(command)
     if done.returncode:
         raise CouldNotRunError(
             f"the local environment could not be made: {done.stderr.strip()[-1500:]}",
@@ -403,16 +461,9 @@ def interpreter(version: str, progress: Callable[[str], None]) -> str:
         return candidate
     progress(f"no Python {version} found; asking uv to install one")
     binary = uv.find_uv_bin()
-    done = subprocess.run(
-        [binary, "python", "install", "--quiet", "--no-config", version],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = processes.run([binary, "python", "install", "--quiet", "--no-config", version])
     if done.returncode == 0:
-        where = subprocess.run(
-            [binary, "python", "find", "--no-config", version], capture_output=True, text=True, check=False
-        )
+        where = processes.run([binary, "python", "find", "--no-config", version])
         if where.returncode == 0 and where.stdout.strip():
             return where.stdout.strip()
     last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

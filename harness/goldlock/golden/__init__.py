@@ -106,10 +106,10 @@ def load(folder: Path) -> Golden:
     files = {}
     for entry in (manifest.inputs, manifest.outputs):
         files[entry.file] = found = _read(folder, entry.file)
-        if _manifest.sha256(found) != entry.sha256:
-            findings.append(
-                _altered(f"{manifest.case}/{entry.file}", entry.sha256, _manifest.sha256(found), found)
-            )
+        digest = _manifest.sha256(found)
+        if digest != entry.sha256:
+            which = f"{manifest.case}/{entry.file}"
+            findings.append(_altered(which, f"sha256:{entry.sha256}", f"sha256:{digest}", found))
     try:
         outputs = decode(
             files[manifest.outputs.file],

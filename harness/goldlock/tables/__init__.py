@@ -17,8 +17,8 @@ Every fault of the bytes is a CouldNotRunError that says where, in which line an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 
+from goldlock.formats import Format
 from goldlock.tables._csv import decode_csv, encode_csv, fits_csv
 from goldlock.tables._infer import from_columns
 from goldlock.tables._json import decode_json, decode_jsonl, encode_json, encode_jsonl, parse_json
@@ -42,19 +42,6 @@ __all__ = [
     "parse_json",
     "type_of",
 ]
-
-
-class Format(str, Enum):
-    """How a table is written."""
-
-    CSV = "csv"
-    """RFC 4180 with a header line, UTF-8."""
-    JSON = "json"
-    """A list of records, ``{"columns": {name: [...]}}``, or a mapping of names to lists."""
-    JSONL = "jsonl"
-    """One JSON record a line, https://jsonlines.org."""
-    NPZ = "npz"
-    """A zip file of .npy arrays, one a column, as numpy.savez writes it."""
 
 
 def decode(

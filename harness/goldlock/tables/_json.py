@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from goldlock.tables._digits import plain_floats
 from goldlock.tables._infer import from_columns
@@ -128,17 +128,19 @@ def _from_records(
 
 
 def encode_json(table: Table) -> bytes:
-    """Return `table` as ``{"columns": {name: [...]}}``, a column a line."""
-    lines = [f"    {_dumps(name)}: {_dumps(_values(array))}" for name, array in table.columns.items()]
-    inner = ",\n".join(lines)
-    return f'{{\n  "columns": {{\n{inner}\n  }}\n}}\n'.encode()
+    """Return `table` as a list of records, one a line: the form that programs read most often."""
+    lines = ",\n".join(f"  {_dumps(record)}" for record in _records(table))
+    return f"[\n{lines}\n]\n".encode() if lines else b"[]\n"
 
 
 def encode_jsonl(table: Table) -> bytes:
     """Return `table` as one record a line; nothing for no rows."""
+    return "".join(f"{_dumps(record)}\n" for record in _records(table)).encode()
+
+
+def _records(table: Table) -> Iterator[dict[str, object]]:
     columns = [_values(array) for array in table.columns.values()]
-    records = (dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True))
-    return "".join(f"{_dumps(record)}\n" for record in records).encode()
+    return (dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def _dumps(value: object) -> str:
