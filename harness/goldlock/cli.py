@@ -143,7 +143,7 @@ _fail_on = click.option(
 def _outputs(command: Callable[..., object]) -> Callable[..., object]:
     """The options that say where a report goes."""
     for option in (
-        click.option("-v", "--verbose", is_flag=True, help="Show every finding of severity info."),
+        click.option("-v", "--verbose", is_flag=True, help="Show every finding, however many."),
         click.option(
             "--json", "json_file", type=click.Path(path_type=Path), help="Also write the report as JSON."
         ),

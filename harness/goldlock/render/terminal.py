@@ -13,7 +13,7 @@ from rich.text import Text
 
 from goldlock.compare import Rung
 from goldlock.report import Verdict
-from goldlock_env.findings import Severity, Status
+from goldlock_env.findings import Layer, Severity, Status
 
 if TYPE_CHECKING:
     from goldlock.compare import ColumnResult, TableResult
@@ -24,7 +24,7 @@ _VERDICT = {Verdict.MATCH: "bold green", Verdict.DRIFT: "bold red", Verdict.COUL
 _SEVERITY = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
 _WORST_ROWS = 5
 _LONG = 48
-_INFOS = 4
+_MOST = {Severity.ERROR: 60, Severity.WARNING: 15, Severity.INFO: 4}
 
 
 def render(report: Report, *, colour: bool, width: int | None = None, verbose: bool = False) -> str:
@@ -34,7 +34,7 @@ def render(report: Report, *, colour: bool, width: int | None = None, verbose: b
         report: what to show.
         colour: whether escape sequences may be used.
         width: columns; None: the terminal's, or 100 where there is none.
-        verbose: whether every finding of severity info is shown.
+        verbose: whether every finding is shown, however many there are.
     """
     buffer = StringIO()
     console = Console(
@@ -71,8 +71,6 @@ def _headline(report: Report) -> Text:
 def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
     differing = [f for f in report.findings if f.status is not Status.UNKNOWN]
     unknown = [f for f in report.findings if f.status is Status.UNKNOWN]
-    loud = [f for f in differing if f.severity is not Severity.INFO]
-    quiet = [f for f in differing if f.severity is Severity.INFO]
     counts = ", ".join(
         f"{sum(f.severity is severity for f in differing)} {severity.value}"
         for severity in Severity
@@ -85,15 +83,15 @@ def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
         console.print(Text("\nenvironment  ", style="bold").append(summary, style=""), soft_wrap=True)
     elif differing:
         console.print(Text("\ndifferences  ", style="bold").append(counts), soft_wrap=True)
-    for finding in loud:
-        _print_finding(console, finding)
-    shown = quiet if verbose or len(quiet) <= _INFOS else quiet[: _INFOS - 1]
-    for finding in shown:
-        _print_finding(console, finding)
-    if len(shown) < len(quiet):
-        console.print(
-            f"  info     and {len(quiet) - len(shown)} more of severity info (--verbose)", style="dim"
-        )
+    for severity in Severity:
+        for layer in Layer:
+            alike = [f for f in differing if f.severity is severity and f.layer is layer]
+            shown = alike if verbose or len(alike) <= _MOST[severity] + 1 else alike[: _MOST[severity]]
+            for finding in shown:
+                _print_finding(console, finding)
+            if len(shown) < len(alike):
+                more = f"and {len(alike) - len(shown)} more of {layer} (--verbose shows them)"
+                console.print(f"  {severity.value:<8} {more}", style="dim", soft_wrap=True)
     for finding in unknown:
         console.print(
             f"  unknown  {finding.name}" + (f": {_printable(finding.note)}" if finding.note else ""),
