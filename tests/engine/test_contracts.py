@@ -127,7 +127,11 @@ def test_a_dialect_gives_the_same_answers(asked: tuple[Project, Outcome], name: 
     known = {**expected.columns, "score": expected.columns["probability"].max(axis=1)}
     assert actual.columns.keys() <= known.keys()
     for column, values in actual.columns.items():
-        assert values.tolist() == known[column].tolist(), column
+        if values.dtype.kind == "f":
+            # BLAS multiplies one row, three rows and eight rows in other ways: the last bit may differ.
+            np.testing.assert_array_max_ulp(values, known[column], maxulp=4)
+        else:
+            assert values.tolist() == known[column].tolist(), column
 
 
 def test_the_dialects_say_what_they_were_asked_for(asked: tuple[Project, Outcome]) -> None:

@@ -336,6 +336,8 @@ class DockerSession:
                 attached.exchange(stdin, capture, timeout)
                 code = self._exit_code(identity, end, timeout)
             except SubjectError:
+                # First this: while nobody reads the stream, the engine waits long before it kills.
+                attached.close()
                 self._dies("was stopped by goldlock")
                 raise
             finally:
@@ -512,6 +514,7 @@ class Probing:
             self._attached.exchange(None, self._capture, _PROBE_TIMEOUT, until=framing.END)
         except SubjectError as error:
             self._error = error
+            self._attached.close()
             self._dies("was stopped because its probe did not end")
         finally:
             self._attached.close()
