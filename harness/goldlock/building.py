@@ -85,7 +85,7 @@ def _base(
         )
     public: str | None = match[1]
     if public is None:
-        return _offline_base(base, folder)
+        return _offline_base(engine, base, folder)
     if engine.image(public) is not None:
         return public
     progress(f"pulling base image {public}")
@@ -97,11 +97,12 @@ def _base(
             f"base image {public} can't be pulled: {reason}",
             hint="load it with `docker load`, or set subject.build.base.offline to a command that builds one",
         )
-    progress(f"base image {public} can't be pulled ({reason}); building the offline base instead")
-    return _offline_base(base, folder)
+    progress(f"base image {public} can't be pulled: {reason}")
+    progress("building the offline base instead")
+    return _offline_base(engine, base, folder)
 
 
-def _offline_base(base: BaseImage, folder: Path) -> str:
+def _offline_base(engine: DockerEngine, base: BaseImage, folder: Path) -> str:
     """Run the command that builds a base; the last word it prints is the base's reference."""
     if not base.offline:
         raise ConfigurationError(
@@ -119,6 +120,11 @@ def _offline_base(base: BaseImage, folder: Path) -> str:
         raise CouldNotRunError(
             f"the offline base could not be built: `{' '.join(base.offline)}` ended with {done.returncode}",
             hint="its own message above says what is missing",
+        )
+    if engine.image(lines[-1]) is None:
+        raise CouldNotRunError(
+            f"`{' '.join(base.offline)}` named {lines[-1]!r} as the offline base, which the engine does not have",
+            hint="the last word that it prints must be the reference of an image that it has made",
         )
     return lines[-1]
 
@@ -161,7 +167,13 @@ class _Context:
             path = self.root / name
             if not excluded.isdisjoint(map(_normal, (path, *path.parents))):
                 continue
-            content = path.readlink().as_posix().encode() if path.is_symlink() else path.read_bytes()
+            try:
+                content = path.readlink().as_posix().encode() if path.is_symlink() else path.read_bytes()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{path} goes into the image and can't be read: {error.strerror}",
+                    hint="check requirements and context of subject.build in goldlock.toml, or list it in .dockerignore",
+                ) from error
             entry = (
                 f"{Path(name).name if Path(name).is_absolute() else name}\0{path.lstat().st_mode & 0o111:o}\0"
             )

@@ -7,6 +7,7 @@ imports what it needs.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import click
 from goldlock import __version__
 from goldlock.errors import ConfigurationError, GoldlockError, Interrupted
 from goldlock.interruption import deferred, installed
+from goldlock.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +38,9 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 def main() -> NoReturn:
     """Run the command line; the one place that turns errors into exit codes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where the locale is not UTF-8, a report is written all the same.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(_run())
 
 
@@ -84,11 +89,13 @@ def _abandon_stdout() -> None:
 
 
 def _complain(message: str, hint: str, code: int) -> int:
+    # A message may hold what a subject said.
+    said = "\n".join(map(printable, message.splitlines()))
     click.echo(
-        f"{click.style('goldlock:', fg='red', bold=True)} {message}", err=True, color=_colour(sys.stderr)
+        f"{click.style('goldlock:', fg='red', bold=True)} {said}", err=True, color=_colour(sys.stderr)
     )
     if hint:
-        click.echo(f"  -> {hint}", err=True)
+        click.echo(f"  -> {printable(hint)}", err=True)
     return code
 
 
@@ -103,6 +110,7 @@ def _colour(stream: object) -> bool:
 
 def progress(line: str) -> None:
     """One line of progress, on stderr."""
+    line = printable(line)
     if len(line) > _PROGRESS_WIDTH:
         line = f"{line[: _PROGRESS_WIDTH - 3]}..."
     click.echo(click.style(f"  {line}", dim=True), err=True, color=_colour(sys.stderr))
@@ -375,7 +383,7 @@ def check(
     subject, told, reference = config.subject.name, "", None
     if python is not None:
         subject = str(python)
-        actual = environment.resolve(str(python), _docker, hash_files=hash_files)
+        actual = environment.interpreter(str(python), hash_files=hash_files)
     else:
         with _opened(engine_name, config, expected) as engine:
             reference = _subject_image(engine, config, image)

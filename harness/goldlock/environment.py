@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,23 @@ def resolve(reference: str, engine: Callable[[], Engine], *, hash_files: bool = 
         CouldNotRunError: it is none of these.
     """
     path = Path(reference)
+    if path.is_dir() or (path.is_file() and path.suffix != ".json" and os.access(path, os.X_OK)):
+        return interpreter(reference, hash_files=hash_files)
+    if path.is_file():
+        return _saved(path) if path.suffix == ".json" else lock.read(path).snapshot
+    if "/" in reference and (reference.startswith((".", "/")) or path.suffix in {".lock", ".json"}):
+        raise ConfigurationError(f"there is no file {reference}", hint="check the path")
+    return snapshot(engine(), Launch(image=reference, hash_files=hash_files))
+
+
+def interpreter(reference: str, *, hash_files: bool = True) -> Snapshot:
+    """The environment of an interpreter: its path, a virtual environment's folder, or a command on PATH.
+
+    Raises:
+        ConfigurationError: there is no such thing.
+        CouldNotRunError: it is no interpreter, or one that can't be probed.
+    """
+    path = Path(reference)
     if path.is_dir():
         inside = [path / "bin" / "python", path / "Scripts" / "python.exe"]
         found = next((candidate for candidate in inside if candidate.exists()), None)
@@ -101,16 +119,17 @@ def resolve(reference: str, engine: Callable[[], Engine], *, hash_files: bool = 
                 f"{reference} is a folder without an interpreter (bin/python)",
                 hint="name a virtual environment, an interpreter, a lock, a saved report or an image",
             )
-        return probing.probe_interpreter(found, hash_files=hash_files)
-    if path.is_file():
-        if path.suffix == ".json":
-            return _saved(path)
-        if os.access(path, os.X_OK):
-            return probing.probe_interpreter(path, hash_files=hash_files)
-        return lock.read(path).snapshot
-    if "/" in reference and (reference.startswith((".", "/")) or path.suffix in {".lock", ".json"}):
-        raise ConfigurationError(f"there is no file {reference}", hint="check the path")
-    return snapshot(engine(), Launch(image=reference, hash_files=hash_files))
+        path = found
+    elif not path.exists():
+        on_path = None if os.sep in reference else shutil.which(reference)
+        if on_path is None:
+            raise ConfigurationError(
+                f"there is no interpreter {reference}",
+                hint="name an interpreter's path, a virtual environment's folder, or a command on PATH",
+            )
+        path = Path(on_path)
+    # Absolute, as a bare name would be looked for on PATH; not resolved, as a link may be an environment's.
+    return probing.probe_interpreter(path.absolute(), hash_files=hash_files)
 
 
 def _saved(path: Path) -> Snapshot:

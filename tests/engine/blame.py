@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from tests.engine.conftest import Outcome
 
 
 class Blame(NamedTuple):
@@ -16,20 +19,12 @@ class Blame(NamedTuple):
     severity: str = "error"
 
 
-class _Outcome(Protocol):
-    code: int
-    stderr: str
-
-    @property
-    def report(self) -> Mapping[str, object]: ...
-
-
-def findings(outcome: _Outcome) -> list[dict[str, str | None]]:
+def findings(outcome: Outcome) -> list[dict[str, str | None]]:
     """All findings of the report, unknowns and infos too."""
     return cast("list[dict[str, str | None]]", outcome.report["findings"])
 
 
-def blamed(outcome: _Outcome) -> set[Blame]:
+def blamed(outcome: Outcome) -> set[Blame]:
     """Every finding that is an error or a warning: whatever a reader would take for a cause."""
     return {
         Blame(str(f["layer"]), str(f["key"]), f["expected"], f["actual"], str(f["severity"]))
@@ -38,23 +33,23 @@ def blamed(outcome: _Outcome) -> set[Blame]:
     }
 
 
-def unknown(outcome: _Outcome) -> set[tuple[str | None, str | None]]:
+def unknown(outcome: Outcome) -> set[tuple[str | None, str | None]]:
     """Layer and key of everything that nobody could look at."""
     return {(f["layer"], f["key"]) for f in findings(outcome) if f["status"] == "unknown"}
 
 
-def cases(outcome: _Outcome) -> dict[str, dict[str, object]]:
+def cases(outcome: Outcome) -> dict[str, dict[str, object]]:
     """The report of each case by its name."""
     return {str(case["name"]): case for case in cast("list[dict[str, object]]", outcome.report["cases"])}
 
 
-def columns(outcome: _Outcome, case: str = "batch") -> dict[str, dict[str, object]]:
+def columns(outcome: Outcome, case: str = "batch") -> dict[str, dict[str, object]]:
     """The comparison of each column of a case, in the report's order."""
     listed = cast("list[dict[str, object]]", cases(outcome)[case]["columns"])
     return {str(column["name"]): column for column in listed}
 
 
-def rungs(outcome: _Outcome, case: str = "batch") -> dict[str, object]:
+def rungs(outcome: Outcome, case: str = "batch") -> dict[str, object]:
     """The rung of each column of a case."""
     return {name: column["rung"] for name, column in columns(outcome, case).items()}
 

@@ -7,13 +7,17 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from tests.engine.blame import Blame, blamed, findings
 from tests.engine.conftest import MINI
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +53,10 @@ class TestLock:
         outcome = mini.run("lock", "--engine", "docker")
         assert outcome.code == 0
         assert re.fullmatch(r"goldlock\.lock is up to date \(sha256:[0-9a-f]{64}\)\n", outcome.stdout)
-        assert (_lock(mini).stat().st_ino, _lock(mini).stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        assert (_lock(mini).stat().st_ino, _lock(mini).stat().st_mtime_ns) == (
+            before.st_ino,
+            before.st_mtime_ns,
+        )
 
     def test_a_lock_that_says_something_else_is_kept_and_shown_until_replace(self, mini: Project) -> None:
         mini.edit("[subject.build]", ENVIRONMENT)
@@ -151,7 +158,9 @@ class TestAccept:
         assert (folder / "inputs.csv").read_bytes() == inputs
         assert _tree(mini.folder / "goldens/http") == http
         # The artifact is another one than the locked, which the outputs no longer are.
-        after = mini.run("verify", "batch", "--engine", "docker", "--no-hash", "--fail-on", "outputs", "--image", drifting)
+        after = mini.run(
+            "verify", "batch", "--engine", "docker", "--no-hash", "--fail-on", "outputs", "--image", drifting
+        )
         assert after.code == 0, after.stdout
         # The old image now is the one that drifts.
         assert mini.verify("batch", "--no-hash").code == 1
@@ -177,7 +186,9 @@ class TestAccept:
     @pytest.mark.parametrize(
         ("arguments", "env", "told"),
         [
-            pytest.param(["batch", "--reason", "x", "--yes"], {"CI": "true"}, "not accepted in CI", id="in-ci"),
+            pytest.param(
+                ["batch", "--reason", "x", "--yes"], {"CI": "true"}, "not accepted in CI", id="in-ci"
+            ),
             pytest.param(["batch", "--reason", "  ", "--yes"], {}, "--reason is empty", id="empty-reason"),
             pytest.param(["batch", "--yes"], {}, "Missing option '--reason'", id="no-reason"),
             pytest.param(["--reason", "x", "--yes"], {}, "Missing argument 'CASE...'", id="no-case"),
@@ -197,7 +208,9 @@ class TestAccept:
     def test_a_golden_that_has_changed_since_is_refused(self, mini: Project, drifting: str) -> None:
         self._verified(mini, drifting)
         path = mini.folder / "goldens/batch/golden.toml"
-        path.write_text(path.read_text(encoding="utf-8").replace("rtol = 1e-09", "rtol = 0.5"), encoding="utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("rtol = 1e-09", "rtol = 0.5"), encoding="utf-8"
+        )
         before = _tree(mini.folder)
         outcome = mini.run("accept", "batch", "--reason", "x", "--yes")
         assert (outcome.code, outcome.stdout) == (3, "")
@@ -225,7 +238,11 @@ class TestCheck:
         assert (outcome.code, blamed(outcome)) == (1, {THREADS})
         assert outcome.report["cases"] == []
         # A rebuilt image is told, and is no cause.
-        assert {f["key"] for f in findings(outcome) if f["layer"] == "image"} <= {"reference", "config-id", "layers"}
+        assert {f["key"] for f in findings(outcome) if f["layer"] == "image"} <= {
+            "reference",
+            "config-id",
+            "layers",
+        }
 
     def test_an_interpreter_and_what_it_cannot_vouch_for(self, mini: Project) -> None:
         outcome = mini.run("check", "--python", sys.executable, "--format", "json", "--no-hash")
@@ -244,6 +261,10 @@ class TestCheck:
         (mini.folder / "link").symlink_to(Path(sys.prefix))
         by_folder = mini.run("check", "--python", "link", "--format", "json", "--no-hash")
         assert (by_folder.code, by_folder.stderr) == (1, "")
+        # A name without a folder is a command on PATH, and what it finds there.
+        path = {"PATH": f"{mini.folder}/link/bin:{os.environ['PATH']}"}
+        by_name = mini.run("check", "--python", "python3", "--format", "json", "--no-hash", env=path)
+        assert blamed(by_name) == blamed(by_folder)
         by_path = mini.run("check", "--python", "./link/bin/python", "--format", "json", "--no-hash")
         assert blamed(by_path) == blamed(by_folder)
 
@@ -252,7 +273,10 @@ class TestCheck:
         [
             (["--image", IMAGE, "--python", "python3"], 2, "exclude each other"),
             (["--image", "goldlock-test-absent:1"], 3, "the engine has no image goldlock-test-absent:1"),
-            (["--python", "./absent/python"], 2, "there is no file ./absent/python"),
+            (["--image", "Not An Image"], 2, "'Not An Image' is not an image reference"),
+            (["--python", "./absent/python"], 2, "there is no interpreter absent/python"),
+            (["--python", IMAGE], 2, f"there is no interpreter {IMAGE}"),
+            (["--python", "goldlock.lock"], 3, "goldlock.lock: could not be started: Permission denied"),
             (["--engine", "podman"], 2, "'podman' is not one of"),
         ],
     )
@@ -262,7 +286,9 @@ class TestCheck:
         assert told in outcome.stderr
 
     def test_a_report_goes_where_it_is_asked_to(self, mini: Project) -> None:
-        outcome = mini.run("check", "--engine", "docker", "--no-hash", "-o", "report.txt", "--json", "report.json")
+        outcome = mini.run(
+            "check", "--engine", "docker", "--no-hash", "-o", "report.txt", "--json", "report.json"
+        )
         assert (outcome.code, outcome.stdout) == (0, "")
         assert (mini.folder / "report.txt").read_text(encoding="utf-8").startswith("MATCH  mini")
         report = json.loads((mini.folder / "report.json").read_text(encoding="utf-8"))
@@ -278,7 +304,9 @@ class TestDiff:
         assert mini.run("check", "--image", image, "--no-hash", "--json", "other.json").code == 1
         return image, "other.json"
 
-    def test_any_two_kinds_of_environment_give_the_same_answer(self, mini: Project, saved: tuple[str, str]) -> None:
+    def test_any_two_kinds_of_environment_give_the_same_answer(
+        self, mini: Project, saved: tuple[str, str]
+    ) -> None:
         for first in ("goldlock.lock", IMAGE):
             for second in saved:
                 outcome = mini.run("diff", first, second, "--no-hash", "--format", "json")
@@ -304,8 +332,11 @@ class TestDiff:
         (tmp_path / "elsewhere").mkdir()
         done = subprocess.run(
             [sys.executable, "-m", "goldlock", "diff", str(_lock(mini)), str(_lock(mini))],
-            cwd=tmp_path / "elsewhere", env={**os.environ, "DOCKER_HOST": "unix:///nonexistent.sock"},
-            capture_output=True, text=True, check=False,
+            cwd=tmp_path / "elsewhere",
+            env={**os.environ, "DOCKER_HOST": "unix:///nonexistent.sock"},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
 
@@ -340,7 +371,8 @@ def test_verify_in_a_terminal_says_the_verdict_first(mini: Project, drifting: st
 def test_verify_fails_on_what_it_is_told_to(mini: Project, drifted: Callable[..., str]) -> None:
     image = drifted("ENV OMP_NUM_THREADS=2")
     codes: dict[str, Outcome] = {
-        on: mini.verify("batch", "--no-hash", "--fail-on", on, "--image", image) for on in ("outputs", "error")
+        on: mini.verify("batch", "--no-hash", "--fail-on", on, "--image", image)
+        for on in ("outputs", "error")
     }
     assert {on: outcome.code for on, outcome in codes.items()} == {"outputs": 0, "error": 1}
     assert all(blamed(outcome) == {THREADS} for outcome in codes.values())

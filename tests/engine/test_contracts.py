@@ -29,7 +29,10 @@ MIXED = {
     "stream-to-file": ("inputs.csv", "json", "npz", "-.json", "{output}"),
 }
 # As they lie in the project: handed to the subject as they are.
-GIVEN = {f"given-{name}": (f"inputs.{name}", name, "csv", "{input}", "{output}") for name in ("json", "jsonl", "npz")}
+GIVEN = {
+    f"given-{name}": (f"inputs.{name}", name, "csv", "{input}", "{output}")
+    for name in ("json", "jsonl", "npz")
+}
 COMMANDS = {**FILES, **STREAMS, **MIXED, **GIVEN}
 
 READY = 'port = 8080\nready = { path = "/health", timeout = 30 }\n'
@@ -72,10 +75,11 @@ def _write_inputs(project: Project) -> None:
     rows = list(csv.DictReader(io.StringIO((MINI / "inputs.csv").read_text(encoding="utf-8"))))
     records = [{name: float(value) for name, value in row.items()} for row in rows]
     (project.folder / "inputs.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
-    (project.folder / "inputs.jsonl").write_text("".join(f"{json.dumps(r)}\n" for r in records), encoding="utf-8")
-    np.savez_compressed(
-        project.folder / "inputs.npz", **{name: np.array([record[name] for record in records]) for name in records[0]}
+    (project.folder / "inputs.jsonl").write_text(
+        "".join(f"{json.dumps(r)}\n" for r in records), encoding="utf-8"
     )
+    arrays = {name: np.array([record[name] for record in records]) for name in records[0]}
+    np.savez_compressed(project.folder / "inputs.npz", **arrays)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +133,7 @@ def test_a_dialect_gives_the_same_answers(asked: tuple[Project, Outcome], name: 
     for column, values in actual.columns.items():
         if values.dtype.kind == "f":
             # BLAS multiplies one row, three rows and eight rows in other ways: the last bit may differ.
-            np.testing.assert_array_max_ulp(values, known[column], maxulp=4)
+            np.testing.assert_array_max_ulp(values, known[column], maxulp=4)  # type: ignore[arg-type]
         else:
             assert values.tolist() == known[column].tolist(), column
 
@@ -154,7 +158,9 @@ def test_an_answer_without_a_mapped_column_is_told(mini: Project) -> None:
 
 
 def test_a_number_of_rows_that_no_batch_has_is_told(mini: Project) -> None:
-    mini.edit('response = { label = "predicted_labels",', 'batch = 4\nresponse = { label = "predicted_labels[:3]",')
+    mini.edit(
+        'response = { label = "predicted_labels",', 'batch = 4\nresponse = { label = "predicted_labels[:3]",'
+    )
     outcome = mini.verify("http", "--no-hash")
     assert outcome.code == 3
     failure = cases(outcome)["http"]["failure"]

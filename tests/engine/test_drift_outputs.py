@@ -54,7 +54,9 @@ def test_two_swapped_labels_are_flips(mini: Project, drifted: Drifted) -> None:
     for case in ("batch", "http"):
         label = columns(outcome, case)["label"]
         assert label["count"] == 7, "the row that is cedar stays cedar"
-        assert {(f["expected"], f["actual"], f["count"]) for f in cast("list[dict[str, object]]", label["flips"])} == {
+        assert {
+            (f["expected"], f["actual"], f["count"]) for f in cast("list[dict[str, object]]", label["flips"])
+        } == {
             ("ash", "birch", 4),
             ("birch", "ash", 3),
         }
@@ -64,7 +66,10 @@ def test_two_labels_swapped_between_two_rows_are_found_by_row(answering: Callabl
     outcome = answering('columns["label"][1], columns["label"][7] = columns["label"][7], columns["label"][1]')
     assert rungs(outcome) == {**BATCH, "label": "flipped"}
     worst = cast("list[dict[str, object]]", columns(outcome)["label"]["worst"])
-    assert {(row["row"], row["expected"], row["actual"]) for row in worst} == {(1, "ash", "cedar"), (7, "cedar", "ash")}
+    assert {(row["row"], row["expected"], row["actual"]) for row in worst} == {
+        (1, "ash", "cedar"),
+        (7, "cedar", "ash"),
+    }
 
 
 def test_a_missing_column_is_named(answering: Callable[..., Outcome]) -> None:
@@ -105,7 +110,10 @@ def test_a_column_of_another_dtype_is_named(answering: Callable[..., Outcome]) -
 def test_labels_as_numbers_are_another_dtype(answering: Callable[..., Outcome]) -> None:
     outcome = answering('columns["label"] = [["ash", "birch", "cedar"].index(v) for v in columns["label"]]')
     assert rungs(outcome) == {**BATCH, "label": "schema"}
-    assert (columns(outcome)["label"]["expected-type"], columns(outcome)["label"]["actual-type"]) == ("str", "int64")
+    assert (columns(outcome)["label"]["expected-type"], columns(outcome)["label"]["actual-type"]) == (
+        "str",
+        "int64",
+    )
 
 
 def test_dropped_rows_are_named(answering: Callable[..., Outcome]) -> None:
@@ -127,7 +135,9 @@ def test_duplicated_rows_are_named(answering: Callable[..., Outcome]) -> None:
 
 def test_a_row_written_over_another_is_named_as_both(answering: Callable[..., Outcome]) -> None:
     """As many rows as expected, one of them twice and one gone."""
-    outcome = answering("columns = {name: [*values[:6], values[5], *values[7:]] for name, values in columns.items()}")
+    outcome = answering(
+        "columns = {name: [*values[:6], values[5], *values[7:]] for name, values in columns.items()}"
+    )
     case = cases(outcome)["batch"]
     assert (case["rung"], case["expected-rows"], case["actual-rows"]) == ("flipped", 8, 8)
     assert "rows look dropped: of the golden's, row 6" in _notes(outcome)

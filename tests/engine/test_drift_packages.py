@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.engine.blame import BATCH, Blame, blamed, findings, rungs, unknown
+from tests.engine.images import content
 from tests.env.subjects import DEMO, wheel_bytes
 
 from goldlock import wheelhouse
@@ -77,11 +76,15 @@ def packaged(
     """The miniature subject with two small packages more, locked so; and its image."""
     project = recorded.copy(tmp_path_factory.mktemp("packaged") / "mini")
     wheels = _wheels(("demo", "1.0"), ("other", "2.1"))
-    image = build_image(f"FROM goldlock-test-mini:latest\nUSER root\n{_installing(wheels)}\nUSER 65532:65532\n", wheels)
+    image = build_image(
+        f"FROM goldlock-test-mini:latest\nUSER root\n{_installing(wheels)}\nUSER 65532:65532\n", wheels
+    )
     project.edit("goldlock-test-mini:latest", image)
     path = project.folder / "goldlock.toml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(re.sub(r"\[subject\.build\].*?(?=\[subject\.local\])", "", text, flags=re.DOTALL), encoding="utf-8")
+    path.write_text(
+        re.sub(r"\[subject\.build\].*?(?=\[subject\.local\])", "", text, flags=re.DOTALL), encoding="utf-8"
+    )
     locked = project.run("lock", "--replace")
     assert locked.code == 0, locked.stderr
     return project, image
@@ -120,7 +123,9 @@ def test_a_package_of_another_version_is_named(
     severity: str,
 ) -> None:
     wheels = _wheels((package, actual))
-    outcome = packaged[0].verify("batch", "--fail-on", "warning", "--image", repackaged(_installing(wheels), wheels))
+    outcome = packaged[0].verify(
+        "batch", "--fail-on", "warning", "--image", repackaged(_installing(wheels), wheels)
+    )
     assert outcome.code == 1
     assert blamed(outcome) == {Blame("packages", package, expected, actual, severity)}
     assert unknown(outcome) == set()
@@ -149,33 +154,29 @@ def test_a_newer_numpy_is_named_and_its_outputs_are_told_apart(
     assert outcome.code == 1
     assert blamed(outcome) == {Blame("packages", "numpy", NUMPY, version)}
     assert unknown(outcome) == set()
-    assert all(column in {"identical", "ulp"} for case in ("batch", "http") for column in rungs(outcome, case).values())
-
-
-def _content(client: docker.DockerClient, image: str, path: str) -> bytes:
-    container = client.containers.create(image, ["true"])
-    try:
-        stream, _ = container.get_archive(path)
-        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
-            file = archive.extractfile(archive.getmembers()[0])
-            assert file is not None
-            return file.read()
-    finally:
-        container.remove(force=True)
+    assert all(
+        column in {"identical", "ulp"}
+        for case in ("batch", "http")
+        for column in rungs(outcome, case).values()
+    )
 
 
 @pytest.mark.parametrize("path", [SOURCE, LIBRARY], ids=["py", "so"])
 def test_one_changed_byte_of_an_installed_file_is_found(
     mini: Project, drifted: Callable[..., str], engine_client: docker.DockerClient, path: str
 ) -> None:
-    before = _content(engine_client, "goldlock-test-mini:latest", f"{SITE}/{path}")
+    before = content(engine_client, "goldlock-test-mini:latest", f"{SITE}/{path}")
     after = bytearray(before)
     after[len(after) // 2] ^= 1
     image = drifted(f"COPY plant.py /\nRUN python /plant.py {SITE} {path}", {"plant.py": PLANT})
     outcome = mini.verify("batch", "--image", image)
     assert outcome.code == 1
     assert blamed(outcome) == {
-        Blame("packages", f"numpy: {path}", *(f"sha256:{hashlib.sha256(d).hexdigest()}" for d in (before, after)))
+        Blame(
+            "packages",
+            f"numpy: {path}",
+            *(f"sha256:{hashlib.sha256(d).hexdigest()}" for d in (before, after)),
+        )
     }
     assert unknown(outcome) == set()
     assert rungs(outcome) == BATCH
@@ -193,7 +194,12 @@ def test_one_changed_byte_is_found_behind_a_rewritten_record(
     outcome = mini.verify("batch", "--image", image)
     assert outcome.code == 1
     (blame,) = blamed(outcome)
-    assert (blame.layer, blame.key, blame.expected, blame.severity) == ("packages", "numpy: RECORD", locked[1], "error")
+    assert (blame.layer, blame.key, blame.expected, blame.severity) == (
+        "packages",
+        "numpy: RECORD",
+        locked[1],
+        "error",
+    )
     assert blame.actual is not None
     assert re.fullmatch(r"sha256:[0-9a-f]{64}", blame.actual)
     assert blame.actual != locked[1]

@@ -48,7 +48,9 @@ def _version(project: Project) -> str:
     return found[1]
 
 
-def test_another_minor_version_is_the_one_cause_that_is_named(mini: Project, on_another_minor: Project) -> None:
+def test_another_minor_version_is_the_one_cause_that_is_named(
+    mini: Project, on_another_minor: Project
+) -> None:
     outcome = mini.verify("--fail-on", "warning", "--image", OTHER_IMAGE)
     assert outcome.code == 1
     assert blamed(outcome) == {Blame("python", "version", _version(mini), _version(on_another_minor))}
@@ -74,7 +76,9 @@ def distribution_python() -> tuple[Path, str]:
         pytest.skip(f"no {executable}: this machine has one patch release of {OTHER} only")
     done = subprocess.run(
         [executable, "-I", "-c", "import platform; print(platform.python_version())"],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return executable, done.stdout.strip()
 

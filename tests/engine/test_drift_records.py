@@ -123,7 +123,10 @@ def test_twenty_clean_runs_are_twenty_matches_and_change_nothing(mini: Project) 
 
 def test_a_drift_changes_no_golden_and_no_lock(mini: Project, drifted: Drifted) -> None:
     before = _files(mini)
-    image = drifted("COPY weights.json /app/", {"weights.json": (MINI / "weights.json").read_bytes().replace(b"0.9", b"0.8")})
+    image = drifted(
+        "COPY weights.json /app/",
+        {"weights.json": (MINI / "weights.json").read_bytes().replace(b"0.9", b"0.8")},
+    )
     assert mini.verify("--no-hash", "--image", image).code == 1
     assert mini.run("check", "--engine", "docker", "--no-hash", "--image", image).code == 1
     assert _files(mini) == before

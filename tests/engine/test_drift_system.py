@@ -37,7 +37,9 @@ def test_a_numeric_variable_of_the_image_is_named(
     assert (rungs(outcome), rungs(outcome, "http")) == (BATCH, HTTP)
 
 
-def test_a_numeric_variable_that_is_no_longer_set_is_named(mini: Project, engine_client: docker.DockerClient) -> None:
+def test_a_numeric_variable_that_is_no_longer_set_is_named(
+    mini: Project, engine_client: docker.DockerClient
+) -> None:
     """Nothing unsets an image's variable but a Dockerfile without it, which verify builds as any changed input."""
     dockerfile = mini.folder / "Dockerfile"
     text = dockerfile.read_text(encoding="utf-8")
@@ -61,7 +63,9 @@ def test_a_numeric_variable_of_the_configuration_is_named(mini: Project) -> None
     assert blamed(outcome) == {Blame("numerics", "NPY_DISABLE_SVML", None, "1")}
 
 
-def test_a_variable_that_is_not_numeric_is_nobodys_business(mini: Project, drifted: Callable[..., str]) -> None:
+def test_a_variable_that_is_not_numeric_is_nobodys_business(
+    mini: Project, drifted: Callable[..., str]
+) -> None:
     image = drifted("ENV GREETING=hello API_TOKEN=sesame")
     outcome = mini.verify("batch", "--fail-on", "warning", "--no-hash", "--image", image)
     assert (outcome.code, blamed(outcome)) == (0, set())
@@ -88,7 +92,9 @@ def _locked_system_package(project: Project, name: str) -> str:
 
 
 def test_an_added_system_package_is_named(mini: Project, drifted: Callable[..., str]) -> None:
-    outcome = mini.verify("batch", "--fail-on", "warning", "--image", drifted(_deb("goldlock-planted", "1:2.5-1")))
+    outcome = mini.verify(
+        "batch", "--fail-on", "warning", "--image", drifted(_deb("goldlock-planted", "1:2.5-1"))
+    )
     assert outcome.code == 1
     assert blamed(outcome) == {Blame("os", "goldlock-planted", None, "1:2.5-1", "warning")}
     assert unknown(outcome) == set()
@@ -116,14 +122,22 @@ def test_a_removed_system_package_is_named(mini: Project, drifted: Callable[...,
     assert rungs(outcome) == BATCH
 
 
-def test_one_bit_of_one_weight_is_named_and_moves_the_outputs(mini: Project, drifted: Callable[..., str]) -> None:
+def test_one_bit_of_one_weight_is_named_and_moves_the_outputs(
+    mini: Project, drifted: Callable[..., str]
+) -> None:
     before = (MINI / "weights.json").read_bytes()
     after = before.replace(b"0.05]", b"0.04]")
-    assert sum(bin(a ^ b).count("1") for a, b in zip(before, after, strict=True)) == 1
-    outcome = mini.verify("--fail-on", "warning", "--image", drifted("COPY weights.json /app/", {"weights.json": after}))
+    assert sum((a ^ b).bit_count() for a, b in zip(before, after, strict=True)) == 1
+    outcome = mini.verify(
+        "--fail-on", "warning", "--image", drifted("COPY weights.json /app/", {"weights.json": after})
+    )
     assert outcome.code == 1
     assert blamed(outcome) == {
-        Blame("artifacts", "/app/weights.json", *(f"sha256:{hashlib.sha256(d).hexdigest()}" for d in (before, after)))
+        Blame(
+            "artifacts",
+            "/app/weights.json",
+            *(f"sha256:{hashlib.sha256(d).hexdigest()}" for d in (before, after)),
+        )
     }
     assert unknown(outcome) == set()
     drifting = dict.fromkeys(("p_ash", "p_birch", "p_cedar"), "drifted")

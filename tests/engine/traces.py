@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from goldlock.engines import ownership
 from tests.engine.conftest import Outcome
+
+from goldlock.engines import ownership
 
 if TYPE_CHECKING:
     import subprocess
@@ -45,7 +45,9 @@ class Traces:
     @classmethod
     def of(cls, client: docker.DockerClient, project: Project, temporary: Path) -> Traces:
         temporary.mkdir()
-        return cls(client=client, project=project, temporary=temporary, before=frozenset(files_of(project.folder)))
+        return cls(
+            client=client, project=project, temporary=temporary, before=frozenset(files_of(project.folder))
+        )
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         return self.project.start(*arguments, env={"TMPDIR": str(self.temporary), **(env or {})})
@@ -83,5 +85,5 @@ class Traces:
 
     def check(self, pid: int) -> None:
         assert self.on_engine(pid) == []
-        assert sorted(os.listdir(self.temporary)) == []
+        assert files_of(self.temporary) == set()
         assert files_of(self.project.folder) == self.before

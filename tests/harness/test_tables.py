@@ -275,7 +275,7 @@ class TestJson:
             (b'{"a": ["x', "truncated JSON at line 1 column 8"),
             (b'{"a":\n [1,, 2]}', "is not JSON: Expecting value at line 2 column 5"),
             (b"Loading model...\n{}", "is not JSON: Expecting value at line 1 column 1"),
-            (b"  <!DOCTYPE html><p>", "looks like HTML, not JSON: '<!doctype html><p>'"),
+            (b"  <!DOCTYPE html><p>", "looks like HTML, not JSON: '<!DOCTYPE html><p>'"),
             (b'{"a": [1], "a": [2]}', "key 'a' stands twice in one object"),
             (b"3", "is a single JSON value, not a table: '3'"),
             (b"[1, 2]", "record 0 is not an object: '1'"),

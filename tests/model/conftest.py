@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests.engine.conftest import build_image
 
 from goldlock import config
 from goldlock.building import ensure_image
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import docker
+
+__all__ = ["build_image"]  # a fixture that is defined for the miniature subject
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ import requests
 import urllib3.exceptions
 
 from goldlock.asking import deadline
-from goldlock.errors import SubjectError
+from goldlock.errors import ConfigurationError, SubjectError
 from goldlock.tables import Limits, decode, from_columns, parse_json
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def ask(session: Session, http: Http, inputs: bytes, inputs_format: Format, *, l
 
     Raises:
         SubjectError: an error status, an answer that is not JSON or not what the mapping expects.
+        ConfigurationError: the request's expression fails on these inputs.
     """
     table = decode(inputs, inputs_format, where="the case's inputs")
     rows = list(zip(*(column.tolist() for column in table.columns.values()), strict=True))
@@ -78,8 +79,8 @@ def ask(session: Session, http: Http, inputs: bytes, inputs_format: Format, *, l
         for start in range(0, max(len(rows), 1), size):
             part = rows[start : start + size]
             where = f"the answer to rows {start} to {start + len(part) - 1}"
-            body = json.dumps(jmespath.search(http.request, document(list(table.columns), part)))
-            content = _send(client, session, http, body.encode(), where=where, limit=limit)
+            body = _body(http.request, document(list(table.columns), part))
+            content = _send(client, session, http, body, where=where, limit=limit)
             answer = parse_json(content, where=where, limits=Limits(size=limit))
             limit -= len(content)
             columns = _columns(answer, http, len(part), where)
@@ -110,6 +111,16 @@ def document(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str
     }
 
 
+def _body(expression: str, inputs: dict[str, object]) -> bytes:
+    try:
+        return json.dumps(jmespath.search(expression, inputs)).encode()
+    except jmespath.exceptions.JMESPathError as error:
+        raise ConfigurationError(
+            f"request `{expression}` fails on the case's inputs: {error}",
+            hint="mend the case's http.request in goldlock.toml",
+        ) from error
+
+
 def _send(
     client: deadline.Client, session: Session, http: Http, body: bytes, *, where: str, limit: int
 ) -> bytes:
@@ -131,7 +142,7 @@ def _send(
             raise SubjectError(
                 f"{where} was not complete within {http.timeout:g} s", hint="raise the case's http.timeout"
             ) from None
-        ended = _soon_ended(session)
+        ended = soon_ended(session)
         raise SubjectError(
             f"{where} broke off: " + (f"the service {ended}" if ended else _reason(error)),
             hint="look at the service's log",
@@ -165,7 +176,7 @@ def _columns(answer: object, http: Http, count: int, where: str) -> dict[str, li
     return columns
 
 
-def _soon_ended(session: Session) -> str | None:
+def soon_ended(session: Session) -> str | None:
     """Why the service ended; a connection breaks a moment before the engine knows."""
     end = time.monotonic() + 1
     while (reason := session.ended()) is None and time.monotonic() < end:

@@ -27,7 +27,7 @@ import requests.exceptions
 from goldlock.config import fill
 from goldlock.engines import Completed, Launch, ownership
 from goldlock.engines.streams import STDOUT, Capture, frames, pack, unpack
-from goldlock.errors import CouldNotRunError, SubjectError
+from goldlock.errors import ConfigurationError, CouldNotRunError, SubjectError
 from goldlock.interruption import deferred, interruptible
 from goldlock_env import framing, probing
 from goldlock_env.layers import ImageLayer
@@ -53,7 +53,8 @@ class DockerEngine:
 
     def __init__(self) -> None:
         """Connect; raises `CouldNotRunError` where no engine answers."""
-        with _translated("connect to the Docker engine"):
+        hint = "set DOCKER_HOST to the unix:// or tcp:// address of an engine, or use `--engine local`"
+        with _translated("connect to the Docker engine", hint=hint):
             if os.environ.get("DOCKER_HOST", "").startswith("ssh://"):
                 raise CouldNotRunError(
                     "goldlock does not speak to an engine over ssh",
@@ -97,6 +98,13 @@ class DockerEngine:
                 found: dict[str, Any] = self.api.inspect_image(reference)  # type: ignore[no-untyped-call]
             except docker.errors.ImageNotFound:
                 return None
+            except docker.errors.APIError as error:
+                if "invalid reference format" not in str(error.explanation):
+                    raise
+                raise ConfigurationError(
+                    f"{reference!r} is not an image reference",
+                    hint="write it as name:tag, name@sha256:... or registry/name:tag, in lower case",
+                ) from error
         return found
 
     def image(self, reference: str) -> ImageLayer | None:
@@ -449,10 +457,11 @@ class Attached:
         """Close both directions."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        # The descriptor goes with the last file object over it, which is the response's.
+        with contextlib.suppress(OSError, ValueError):
+            self._owner._response.close()  # noqa: SLF001  # as below
         with contextlib.suppress(OSError):
             self._socket.close()
-            # The descriptor goes with the last file object over it.
-            self._owner.close()
 
     def exchange(
         self, stdin: bytes | None, capture: Capture, timeout: float, until: bytes | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -39,7 +40,11 @@ def is_dead(owner: str) -> bool:
     """
     host, _, rest = owner.rpartition(":")[0].rpartition(":")
     started = owner.rpartition(":")[2]
-    if host != _machine() or not rest.isdigit() or not Path("/proc/self/stat").exists():
+    if (
+        host != _machine()
+        or re.fullmatch("[0-9]{1,10}", rest) is None
+        or not Path("/proc/self/stat").exists()
+    ):
         return False
     return _started(int(rest)) != started
 

@@ -20,7 +20,7 @@ def render(report: Report) -> str:
     """The report as JSON with a final line feed.
 
     Keys are kebab-case. NaN and the infinities are the strings "nan", "inf" and "-inf" (RFC 8259 has no
-    numbers for them).
+    numbers for them). ASCII only: no terminal is steered and no encoding, nor half a surrogate pair, breaks it.
     """
     document = {
         "report-version": REPORT_VERSION,
@@ -36,7 +36,7 @@ def render(report: Report) -> str:
         "notes": list(report.notes),
         "snapshot": plain(report.snapshot),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def _case(case: CaseReport) -> dict[str, object]:

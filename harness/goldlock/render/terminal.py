@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goldlock.compare import Rung
+from goldlock.printable import printable
 from goldlock.report import Verdict
 from goldlock_env.findings import Layer, Severity, Status
 
@@ -53,18 +54,18 @@ def render(report: Report, *, colour: bool, width: int | None = None, verbose: b
     for case in report.cases:
         _print_case(console, case)
     for note in report.notes:
-        console.print(f"note: {note}", style="dim", soft_wrap=True)
+        console.print(f"note: {printable(note)}", style="dim", soft_wrap=True)
     return buffer.getvalue()
 
 
 def _headline(report: Report) -> Text:
     line = Text(report.verdict.value.upper(), style=_VERDICT[report.verdict])
-    line.append(f"  {report.subject}", style="bold")
+    line.append(f"  {printable(report.subject)}", style="bold")
     details = [report.engine, report.image or ""]
     if report.lock_id:
         details.append(f"lock {_short(report.lock_id)}")
     told = ", ".join(detail for detail in details if detail)
-    line.append(f"  ({told})" if told else "", style="dim")
+    line.append(f"  ({printable(told)})" if told else "", style="dim")
     return line
 
 
@@ -94,7 +95,8 @@ def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
                 console.print(f"  {severity.value:<8} {more}", style="dim", soft_wrap=True)
     for finding in unknown:
         console.print(
-            f"  unknown  {finding.name}" + (f": {_printable(finding.note)}" if finding.note else ""),
+            f"  unknown  {printable(finding.name)}"
+            + (f": {printable(finding.note)}" if finding.note else ""),
             style="cyan",
             soft_wrap=True,
         )
@@ -102,7 +104,7 @@ def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
 
 def _print_finding(console: Console, finding: Finding) -> None:
     line = Text("  ").append(f"{finding.severity.value:<8} ", style=_SEVERITY[finding.severity])
-    line.append(_printable(finding.name), style="bold" if finding.severity is Severity.ERROR else "")
+    line.append(printable(finding.name), style="bold" if finding.severity is Severity.ERROR else "")
     line.append("  ")
     expected, actual = _short(finding.expected), _short(finding.actual)
     if finding.status is Status.MISSING:
@@ -113,11 +115,11 @@ def _print_finding(console: Console, finding: Finding) -> None:
         line.append(f"expected {expected}, actual {actual}")
     console.print(line, soft_wrap=True)
     if finding.note:
-        console.print(f"           {_printable(finding.note)}", style="dim", soft_wrap=True)
+        console.print(f"           {printable(finding.note)}", style="dim", soft_wrap=True)
 
 
 def _print_failure(console: Console, name: str, failure: Failure) -> None:
-    first, *rest = map(_printable, failure.message.splitlines() or [""])
+    first, *rest = map(printable, failure.message.splitlines() or [""])
     console.print(
         Text(f"\n{name}  ", style="bold").append("could not run", style="yellow").append(f": {first}"),
         soft_wrap=True,
@@ -125,7 +127,7 @@ def _print_failure(console: Console, name: str, failure: Failure) -> None:
     for line in rest:
         console.print(f"    {line}", style="dim", soft_wrap=True)
     if failure.hint:
-        console.print(f"  -> {failure.hint}", soft_wrap=True)
+        console.print(f"  -> {printable(failure.hint)}", soft_wrap=True)
 
 
 def _print_case(console: Console, case: CaseReport) -> None:
@@ -150,14 +152,14 @@ def _print_case(console: Console, case: CaseReport) -> None:
 def print_table_result(console: Console, table: TableResult) -> None:
     """Print a comparison's notes and every column that is not identical."""
     for note in table.notes:
-        console.print(f"  {note}", soft_wrap=True)
+        console.print(f"  {printable(note)}", soft_wrap=True)
     for column in table.columns:
         if column.rung is not Rung.IDENTICAL or column.note:
             _print_column(console, column)
 
 
 def _print_column(console: Console, column: ColumnResult) -> None:
-    line = Text(f"  {column.name}  ", style="bold")
+    line = Text(f"  {printable(column.name)}  ", style="bold")
     line.append(column.rung.value, style="green" if column.passes else "red")
     if column.ignored:
         line.append("  ignored", style="cyan")
@@ -166,12 +168,11 @@ def _print_column(console: Console, column: ColumnResult) -> None:
     elif column.differing:
         line.append(f"  {column.differing:,} of {column.size:,} values differ within tolerance", style="dim")
     if column.expected_type != column.actual_type:
-        line.append(
-            f"  expected {column.expected_type or 'no such column'}, actual {column.actual_type or 'none'}"
-        )
+        types = f"expected {column.expected_type or 'no such column'}, actual {column.actual_type or 'none'}"
+        line.append(f"  {printable(types)}")
     console.print(line, soft_wrap=True)
     if column.note:
-        console.print(f"    {column.note}", style="dim", soft_wrap=True)
+        console.print(f"    {printable(column.note)}", style="dim", soft_wrap=True)
     distances = [
         f"{label} {extreme.value:.3g} at {_index(extreme.index)}"
         for label, extreme in (
@@ -184,14 +185,15 @@ def _print_column(console: Console, column: ColumnResult) -> None:
     if distances:
         console.print(f"    largest: {', '.join(distances)}", soft_wrap=True)
     if column.would_pass and not column.passes:
-        console.print(f"    would pass at {column.would_pass}", soft_wrap=True)
+        console.print(f"    would pass at {printable(column.would_pass)}", soft_wrap=True)
     if not column.passes and column.flips:
         flips = ", ".join(
-            f"{flip.expected!r} became {flip.actual!r} {flip.count} times" for flip in column.flips[:3]
+            f"{_quoted(flip.expected)} became {_quoted(flip.actual)} {flip.count} times"
+            for flip in column.flips[:3]
         )
         console.print(f"    {flips}", soft_wrap=True)
     if not column.passes and column.worst:
-        console.print(Padding(_worst(column), (0, 0, 0, 4)))
+        console.print(Padding(_worst(column), (0, 0, 0, 4), expand=False))
 
 
 def _worst(column: ColumnResult) -> Table:
@@ -212,6 +214,10 @@ def _index(index: tuple[int, ...]) -> str:
     return ",".join(map(str, index))
 
 
+def _quoted(value: object) -> str:
+    return _clean(repr(value))
+
+
 def _value(value: object) -> str:
     return _clean(repr(value) if isinstance(value, float) else str(value))
 
@@ -222,15 +228,10 @@ def _short(value: str | None) -> str:
         return "unknown"
     head, separator, digest = value.partition("sha256:")
     if separator and not head:
-        return f"sha256:{digest[:12]}"
+        return f"sha256:{printable(digest[:12])}"
     return _clean(value)
 
 
 def _clean(text: str) -> str:
-    printable = _printable(text)
-    return printable if len(printable) <= _LONG else f"{printable[: _LONG - 1]}\N{HORIZONTAL ELLIPSIS}"
-
-
-def _printable(text: str) -> str:
-    """Text of a subject without what could steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.expandtabs())
+    shown = printable(text)
+    return shown if len(shown) <= _LONG else f"{shown[: _LONG - 1]}\N{HORIZONTAL ELLIPSIS}"

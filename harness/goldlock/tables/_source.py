@@ -66,8 +66,8 @@ class Source:
             raise self.fault(
                 f"is empty; {expected} is expected", "see whether the subject wrote its output at all"
             )
-        start = text[:256].lstrip().lower()
-        if start.startswith(("<!doctype html", "<html", "<head", "<body")):
+        start = text[:256].lstrip()
+        if start.lower().startswith(("<!doctype html", "<html", "<head", "<body")):
             raise self.fault(
                 f"looks like HTML, not {expected}: {start[:60]!r}",
                 "an error page or a login page answers there; check the path and the method",
