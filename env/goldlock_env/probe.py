@@ -37,6 +37,8 @@ MOST_WORKERS = 32
 MOST_ARTIFACTS = 50000
 BLAS_SECONDS = 30.0
 BLAS_OUTPUT = 65536
+# Cores that hashing leaves to the subject.
+SPARED = 0
 NOT_NAMED_IN_RECORD_DIGEST = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 WITHOUT_HASH_BY_RULE = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
@@ -332,7 +334,7 @@ def hash_all(jobs):
     answers = {}
     batches = batches_of(jobs)
     undone = set(range(len(batches)))
-    cores = min(usable_cores(), MOST_WORKERS, len(batches))
+    cores = min(max(1, usable_cores() - SPARED), MOST_WORKERS, len(batches))
     if cores > 1 and hasattr(os, "fork") and len(batches) <= 16000:
         try:
             forked(jobs, batches, cores, answers, undone)
@@ -1119,6 +1121,21 @@ def hold():
         signal.pause()
 
 
+def give_way():
+    """The subject is asked while we look: its answer comes first, and one core stays free for it."""
+    global SPARED
+    SPARED = 1
+    schedule = getattr(os, "sched_setscheduler", None)
+    try:
+        if schedule:
+            schedule(0, getattr(os, "SCHED_IDLE"), getattr(os, "sched_param")(0))
+            return
+    except (AttributeError, EnvironmentError):
+        pass
+    if hasattr(os, "nice"):
+        os.nice(19)
+
+
 def main(arguments):
     artifacts, hashing, holding = [], True, False
     rest = list(arguments)
@@ -1136,9 +1153,8 @@ def main(arguments):
     import hashlib
     import json
 
-    if holding and hasattr(os, "nice"):
-        # The subject is asked while we look: its answer comes first.
-        os.nice(10)
+    if holding:
+        give_way()
     # Whatever prints while we look goes to stderr; only the snapshot goes out.
     answer = os.dup(1)
     os.dup2(2, 1)

@@ -136,14 +136,16 @@ class _Context:
         self.root, self._wheelhouse = root, build.wheelhouse
         dockerfile = root / build.dockerfile
         try:
-            self.dockerfile_text = dockerfile.read_text(encoding="utf-8")
+            self.dockerfile_text = dockerfile.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise ConfigurationError(
                 f"Dockerfile {dockerfile} can't be read: {error.strerror}",
                 hint="set subject.build.context and dockerfile in goldlock.toml",
             ) from error
         ignore = root / ".dockerignore"
-        lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+        lines = (
+            ignore.read_text(encoding="utf-8-sig", errors="replace").splitlines() if ignore.is_file() else []
+        )
         rules = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
         rules += [".git", ".goldlock", build.wheelhouse]
         listed = context_files(root, rules, build.dockerfile)

@@ -91,9 +91,7 @@ def _abandon_stdout() -> None:
 def _complain(message: str, hint: str, code: int) -> int:
     # A message may hold what a subject said.
     said = "\n".join(map(printable, message.splitlines()))
-    click.echo(
-        f"{click.style('goldlock:', fg='red', bold=True)} {said}", err=True, color=_colour(sys.stderr)
-    )
+    click.echo(f"{click.style('goldlock:', fg='red', bold=True)} {said}", err=True, color=_colour(sys.stderr))
     if hint:
         click.echo(f"  -> {printable(hint)}", err=True)
     return code
@@ -602,10 +600,17 @@ def _deliver(
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a report whole or not at all."""
-    with deferred(), tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-    ) as file:
+    """Write a report whole or not at all; into a pipe or a device where that stands at the path."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()
+    with (
+        deferred(),
+        tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
+        ) as file,
+    ):
         try:
             file.write(text)
             file.flush()

@@ -136,7 +136,7 @@ def _saved(path: Path) -> Snapshot:
     try:
         document = json.loads(path.read_bytes())
         return Snapshot.from_mapping(document["snapshot"])
-    except (ValueError, KeyError, TypeError, MalformedError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, MalformedError) as error:
         raise CouldNotRunError(
             f"{path} is not a report saved by goldlock", hint="save one with `goldlock verify --json FILE`"
         ) from error

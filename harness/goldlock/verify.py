@@ -132,11 +132,13 @@ def _look(session: Session, service: Service | None, answers: Answers) -> Failur
         if (ended := http.soon_ended(session)) is None:
             return Failure(message=error.message, hint=error.hint)
         return Failure(
-            message=f"{error.message}; the subject {ended}", hint="it must go on running until goldlock ends it"
+            message=f"{error.message}; the subject {ended}",
+            hint="it must go on running until goldlock ends it",
         )
     if service is not None and not answers.failures and (ended := session.ended()) is not None:
         return Failure(
-            message=f"the service answered and then {ended}", hint="a service must go on after it has answered"
+            message=f"the service answered and then {ended}",
+            hint="a service must go on after it has answered",
         )
     return None
 

@@ -68,22 +68,23 @@ def _locked(files: Sequence[Path], python: str) -> tuple[requirements.Requiremen
     for file in files:
         try:
             text = file.read_text(encoding="utf-8")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
-                f"requirements file {file} can't be read: {error.strerror}",
+                f"requirements file {file} can't be read: {getattr(error, 'strerror', None) or error}",
                 hint="name the file that pip-tools wrote in goldlock.toml, or make it with `nox -s lock`",
             ) from error
         for entry in requirements.parse(text, where=str(file)):
             if not entry.applies(target):
                 continue
+            if entry.version is None:
+                raise ConfigurationError(
+                    f"{file}: {entry.name} is not pinned to one version",
+                    hint="compile it with `pip-compile --generate-hashes`",
+                )
             if not entry.hashes:
                 raise ConfigurationError(
                     f"{file}: {entry.name}=={entry.version} has no hash",
                     hint="compile it with `pip-compile --generate-hashes`",
-                )
-            if entry.version is None:
-                raise ConfigurationError(
-                    f"{file}: {entry.name} is not pinned to one version", hint="compile it with `pip-compile`"
                 )
             known = merged.setdefault(entry.name, entry)
             if known.version != entry.version:

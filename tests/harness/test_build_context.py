@@ -294,3 +294,10 @@ def test_missing_requirements_say_which(project: Path) -> None:
     (project / "requirements.txt").unlink()
     with pytest.raises(ConfigurationError, match=r"requirements\.txt"):
         digest(project)
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+def test_comments_in_another_encoding_are_no_obstacle(project: Path, name: str) -> None:
+    path = project / name
+    path.write_bytes((path.read_bytes() if path.exists() else b"") + b"# gr\xfcn\napp\n")
+    assert ("app/predict.py" in names(project)) is (name == "Dockerfile")

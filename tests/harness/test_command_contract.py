@@ -95,9 +95,7 @@ def ask(
 @pytest.mark.parametrize("fmt", Format)
 def test_inputs_and_outputs_go_by_file_in_every_format(fmt: Format) -> None:
     session = Processes()
-    found = ask(
-        python(COPY, "{input}", "{output}"), given=fmt, wanted=fmt, produced=fmt, session=session
-    )
+    found = ask(python(COPY, "{input}", "{output}"), given=fmt, wanted=fmt, produced=fmt, session=session)
     assert found.columns.keys() == INPUTS.columns.keys()
     assert all(np.array_equal(found.columns[name], INPUTS.columns[name]) for name in INPUTS.columns)
     ((_, stdin, files, output, timeout),) = session.asked
@@ -148,7 +146,9 @@ def test_converted_json_is_a_list_of_records() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['[{"y": 1}, {"y": 2}]', '{"columns": {"y": [1, 2]}}', '{"y": [1, 2]}'], ids=["records", "columns", "map"]
+    "text",
+    ['[{"y": 1}, {"y": 2}]', '{"columns": {"y": [1, 2]}}', '{"y": [1, 2]}'],
+    ids=["records", "columns", "map"],
 )
 def test_json_output_may_have_any_of_its_forms(text: str) -> None:
     found = ask(python(f"print({text!r})"), produced=Format.JSON)

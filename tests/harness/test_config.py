@@ -56,6 +56,7 @@ offline = ["bash", "env/base/build"]
 [subject.local]
 python = "3.8"
 requirements = ["requirements.txt"]
+artifacts = ["artifacts/mlp"]
 
 [[case]]
 name = "batch"
@@ -429,6 +430,11 @@ def test_a_folder_and_a_binary_file_are_no_configuration(tmp_path: Path) -> None
         ('OMP_NUM_THREADS = "1"', '"A=B" = "1"', 'subject.environment."A=B" is not the name of a variable'),
         ('OMP_NUM_THREADS = "1"', 'A = "\\u0000"', "subject.environment.A must not hold a NUL"),
         ('python = "3.8"', 'python = "three"', "subject.local.python must be a version"),
+        (
+            'artifacts = ["artifacts/mlp"]',
+            'artifacts = ["a", "b"]',
+            "subject.local.artifacts must name this host's path for each of subject.artifacts",
+        ),
         (
             'argument = "BASE"',
             'argument = "B-S"',

@@ -154,7 +154,9 @@ def test_rows_go_out_and_columns_come_back_as_the_configuration_says() -> None:
     with serving(sums) as service:
         table = ask(
             service,
-            contract(path="/v1/predict?x=1", response={"label": "labels", "sum": "sums"}, headers={"X-Key": "k"}),
+            contract(
+                path="/v1/predict?x=1", response={"label": "labels", "sum": "sums"}, headers={"X-Key": "k"}
+            ),
         )
     assert values(table) == {"label": ["small", "big", "big"], "sum": [1.5, 3.5, 5.5]}
     (seen,) = service.seen
@@ -230,7 +232,10 @@ def test_a_service_that_takes_one_record_at_a_time_answers_one_value_each() -> N
 
 
 def test_a_batch_answered_with_too_few_values_is_an_error() -> None:
-    with serving(sends({"y": [1]})) as service, pytest.raises(SubjectError, match="1 values for column y, not 2"):
+    with (
+        serving(sends({"y": [1]})) as service,
+        pytest.raises(SubjectError, match="1 values for column y, not 2"),
+    ):
         ask(service, contract(batch=2))
 
 
@@ -254,7 +259,10 @@ def test_columns_of_different_lengths_are_an_error() -> None:
 
 
 def test_an_expression_that_does_not_fit_the_answer_says_which() -> None:
-    with serving(sends({"y": 3})) as service, pytest.raises(SubjectError, match=r"`length\(y\)` for column y"):
+    with (
+        serving(sends({"y": 3})) as service,
+        pytest.raises(SubjectError, match=r"`length\(y\)` for column y"),
+    ):
         ask(service, contract(response={"y": "length(y)"}))
 
 
@@ -334,7 +342,10 @@ def test_a_huge_body_is_not_read_to_its_end() -> None:
             handler.wfile.write(b" " * MEBI)
             sent += MEBI
 
-    with serving(flood) as service, pytest.raises(SubjectError, match="larger than 1,048,576 bytes") as caught:
+    with (
+        serving(flood) as service,
+        pytest.raises(SubjectError, match="larger than 1,048,576 bytes") as caught,
+    ):
         ask(service, contract())
     assert "subject.limits.output" in caught.value.hint
     assert sent < 100 * MEBI
@@ -395,7 +406,9 @@ def test_a_service_is_ready_once_it_answers_with_the_stated_status() -> None:
         sends(b"", 503 if len(service.seen) < 3 else 204)(handler, None)
 
     with serving(starting) as service:
-        http.wait_until_ready(service.session, contract(ready=Readiness(path="/ping", status=204, timeout=10)))
+        http.wait_until_ready(
+            service.session, contract(ready=Readiness(path="/ping", status=204, timeout=10))
+        )
     assert [(seen.method, seen.path) for seen in service.seen] == [("GET", "/ping")] * 3
 
 

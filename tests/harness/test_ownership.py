@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from goldlock.engines import ownership
 
-PRINT_OWNER = "from goldlock.engines import ownership; print(ownership.labels()[ownership.OWNER], flush=True); input()"
+PRINT_OWNER = (
+    "from goldlock.engines import ownership; print(ownership.labels()[ownership.OWNER], flush=True); input()"
+)
 
 
 def test_everything_of_ours_is_labelled_with_its_owner() -> None:
@@ -49,7 +51,9 @@ def test_owners_on_other_machines_and_in_other_process_namespaces_count_as_livin
     assert not ownership.is_dead(f"{machine.partition('/')[0]}/pid:[1]:{pid}:1")
 
 
-@pytest.mark.parametrize("owner", ["", ":", "::", "host", "host:1", "host:x:1", "1:2:3", "\N{SUPERSCRIPT TWO}"])
+@pytest.mark.parametrize(
+    "owner", ["", ":", "::", "host", "host:1", "host:x:1", "1:2:3", "\N{SUPERSCRIPT TWO}"]
+)
 def test_an_owner_that_cannot_be_read_counts_as_living(owner: str) -> None:
     assert not ownership.is_dead(owner)
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.env.values import FULL, digest, snapshots
 
 from goldlock import environment
 from goldlock.compare import ColumnResult, Extreme, Flip, Rung, TableResult, WorstRow, compare_tables
@@ -24,7 +25,6 @@ from goldlock.report import CaseReport, FailOn, Failure, Report
 from goldlock.tables import Table
 from goldlock_env.findings import Finding, Layer, Severity, Status
 from goldlock_env.snapshot import PackagesLayer, Snapshot
-from tests.env.values import FULL, digest, snapshots
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,9 +121,7 @@ IGNORED = column(Rung.DRIFTED, "seconds", ignored=True, note="ignored: a stopwat
 EVERYTHING = report(
     case(table(column(Rung.IDENTICAL), column(Rung.ULP, "p_a"), column(Rung.TOLERANCE, "p_b")), "good"),
     case(
-        table(
-            DRIFTED, FLIPPED, MISSING, IGNORED, notes=("2 rows look dropped: 3, 4",), actual_rows=148
-        ),
+        table(DRIFTED, FLIPPED, MISSING, IGNORED, notes=("2 rows look dropped: 3, 4",), actual_rows=148),
         "bad",
     ),
     case(
@@ -180,7 +178,9 @@ def test_everything_that_differs_is_told(width: int) -> None:
         "note: a note of the report",
     ):
         assert wanted in shown
-    assert re.search(r"row +expected +actual +absolute\n +7,1 +0\.5 +0\.75 +0\.25\n +9 +1\.0 +nan +inf", shown)
+    assert re.search(
+        r"row +expected +actual +absolute\n +7,1 +0\.5 +0\.75 +0\.25\n +9 +1\.0 +nan +inf", shown
+    )
     assert re.search(r"row +expected +actual +absolute +margin\n +3 +setosa +virginica +0\.8", shown)
 
 
@@ -213,7 +213,9 @@ def test_a_real_comparison_is_told() -> None:
 def test_an_environment_as_locked_says_so_and_one_that_was_not_seen_does_not() -> None:
     assert "environment  as locked" in text(report())
     assert "as locked" not in text(report(failure=Failure(message="the probe died")))
-    assert "environment  could not run: the probe died" in text(report(failure=Failure(message="the probe died")))
+    assert "environment  could not run: the probe died" in text(
+        report(failure=Failure(message="the probe died"))
+    )
     assert "as locked" not in text(report(lock_id=None))
 
 
@@ -285,7 +287,9 @@ def many(severity: Severity, count: int) -> tuple[Finding, ...]:
     return tuple(finding(severity, f"package-{number:03}") for number in range(count))
 
 
-@pytest.mark.parametrize(("severity", "most"), [(Severity.ERROR, 60), (Severity.WARNING, 15), (Severity.INFO, 4)])
+@pytest.mark.parametrize(
+    ("severity", "most"), [(Severity.ERROR, 60), (Severity.WARNING, 15), (Severity.INFO, 4)]
+)
 def test_very_many_findings_are_capped_unless_all_are_asked_for(severity: Severity, most: int) -> None:
     findings = many(severity, 200)
     shown = text(report(findings=findings))
@@ -478,7 +482,8 @@ def test_a_saved_report_can_be_compared_with_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{}", "[]", "3", '{"snapshot": 3}', "{", "\x00", "[" * 100_000, '{"snapshot": {"python": []}}']
+    "content",
+    ["{}", "[]", "3", '{"snapshot": 3}', "{", "\x00", "[" * 100_000, '{"snapshot": {"python": []}}'],
 )
 def test_what_is_no_saved_report_is_said_to_be_none(content: str, tmp_path: Path) -> None:
     def no_engine() -> Engine:

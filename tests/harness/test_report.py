@@ -133,9 +133,7 @@ verdicts = st.sampled_from([*Rung, None])
 
 
 @given(st.lists(verdicts), st.booleans())
-def test_the_verdict_does_not_depend_on_the_order_of_cases(
-    rungs: list[Rung | None], broken: bool
-) -> None:
+def test_the_verdict_does_not_depend_on_the_order_of_cases(rungs: list[Rung | None], broken: bool) -> None:
     failure = FAILURE if broken else None
     forward = report(*map(case, rungs), failure=failure)
     backward = report(*map(case, reversed(rungs)), failure=failure)

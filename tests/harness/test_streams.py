@@ -114,7 +114,9 @@ def chunks(data: bytes, size: int = 1000) -> list[bytes]:
 
 
 contents = st.dictionaries(
-    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=120), st.binary(max_size=2000), max_size=5
+    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=120),
+    st.binary(max_size=2000),
+    max_size=5,
 )
 
 
@@ -246,7 +248,9 @@ def record(text: str) -> bytes:
     [
         record("GNU.sparse.map=no,number"),
         record("GNU.sparse.major=1") + record("GNU.sparse.minor=0"),
-        record("GNU.sparse.major=1") + record("GNU.sparse.minor=0") + record("GNU.sparse.realsize=99999999999"),
+        record("GNU.sparse.major=1")
+        + record("GNU.sparse.minor=0")
+        + record("GNU.sparse.realsize=99999999999"),
         record("size=-1000"),
         record("size=99999999999999999999"),
         record("mtime=1e999999"),

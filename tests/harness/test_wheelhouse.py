@@ -101,7 +101,9 @@ def test_markers_are_those_of_the_target(place: Place) -> None:
     old, new = place.publish("old"), place.publish("new")
     windows = f"win=={1}.0 ; sys_platform == 'win32' --hash=sha256:{'0' * 64}"
     locked = place.file(
-        old.replace(" --", " ; python_version < '3.9' --"), new.replace(" --", " ; python_version >= '3.9' --"), windows
+        old.replace(" --", " ; python_version < '3.9' --"),
+        new.replace(" --", " ; python_version >= '3.9' --"),
+        windows,
     )
     assert place.ensure(locked, python="3.8") == ["old-1.0-py3-none-any.whl"]
     assert place.ensure(locked, python="3.12") == ["new-1.0-py3-none-any.whl"]
@@ -118,7 +120,9 @@ def test_files_that_lock_different_versions_are_an_error_that_names_both(place: 
         place.file(place.publish("both", "1.0")),
         place.file(place.publish("both", "2.0"), name="train.txt"),
     )
-    with pytest.raises(ConfigurationError, match=r"train\.txt: both is locked as 2\.0 here and as 1\.0") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"train\.txt: both is locked as 2\.0 here and as 1\.0"
+    ) as caught:
         place.ensure(*files)
     assert "constraint" in caught.value.hint
 

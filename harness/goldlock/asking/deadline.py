@@ -73,7 +73,12 @@ class Client:
         return time.monotonic() >= self._ends
 
     def ask(
-        self, method: str, url: str, *, seconds: float, body: bytes | None = None,
+        self,
+        method: str,
+        url: str,
+        *,
+        seconds: float,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send a request; its answer's headers and body must all come within so many seconds.
@@ -84,5 +89,11 @@ class Client:
         for opened in self._sockets:
             opened.ends = self._ends
         return self._session.request(
-            method, url, data=body, headers=dict(headers or {}), timeout=seconds, stream=True, allow_redirects=False
+            method,
+            url,
+            data=body,
+            headers=dict(headers or {}),
+            timeout=seconds,
+            stream=True,
+            allow_redirects=False,
         )

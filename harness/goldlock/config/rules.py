@@ -73,6 +73,12 @@ def _subject(subject: Subject) -> Iterator[Problem]:
         yield from _build(subject.build, (*path, "build"))
     if subject.local is not None:
         yield from _local(subject.local, (*path, "local"))
+        if len(subject.local.artifacts) != len(subject.artifacts):
+            yield Problem(
+                (*path, "local", "artifacts"),
+                f"must name this host's path for each of subject.artifacts, in their order:"
+                f" {len(subject.artifacts)}, not {len(subject.local.artifacts)}",
+            )
 
 
 def _build(build: Build, path: KeyPath) -> Iterator[Problem]:

@@ -46,7 +46,7 @@ def opened(
         except CouldNotRunError as error:
             if choice is Choice.DOCKER or config.subject.local is None:
                 raise
-            progress(f"{error.message}; falling back to the local engine")
+            progress(f"falling back to the local engine: {error.message}")
             engine = _local(config, lock, progress)
     try:
         yield engine

@@ -26,7 +26,8 @@ _TRUTH = {"true": True, "True": True, "false": False, "False": False}
 _LONGEST_WHOLE = 20
 # The csv module's own limit for a cell.
 _LONGEST_CELL = 131_072
-_QUOTED = re.compile(r'[",\r\n\ufeff]|^\s|\s$')
+# An opening bracket is quoted too: a text that begins with one looks like JSON or HTML.
+_QUOTED = re.compile(r'[",\r\n\ufeff]|^[\s{\[<]|\s$')
 _HINT = "write one value for each column of the header in every line"
 
 

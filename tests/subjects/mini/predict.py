@@ -39,12 +39,15 @@ def write(labels, probabilities, ending):
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([[repr(v) if isinstance(v, float) else v for v in row] for row in zip(*columns.values())])
+    writer.writerows(
+        [[repr(v) if isinstance(v, float) else v for v in row] for row in zip(*columns.values())]
+    )
     return text.getvalue().encode()
 
 
 def main(source, target):
     """Read, predict, write."""
+
     def ending(path):
         return path.rpartition(".")[2] if "." in path else "csv"
 

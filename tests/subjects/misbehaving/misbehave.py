@@ -133,7 +133,9 @@ ANSWERS = {
     "cut-off": lambda stream: stream.sendall(reply("200 OK", b'{"predicted_labels": ["ash"', length=900)),
     "nested": lambda stream: stream.sendall(reply("200 OK", b"[" * 100000)),
     "garbage": lambda stream: stream.sendall(b"\0\1\2\3 not HTTP at all\r\n\r\n"),
-    "redirect": lambda stream: stream.sendall(reply("302 Found", b"", more="Location: http://127.0.0.1:1/\r\n")),
+    "redirect": lambda stream: stream.sendall(
+        reply("302 Found", b"", more="Location: http://127.0.0.1:1/\r\n")
+    ),
     "huge": huge,
     "endless-headers": drip(b"HTTP/1.1 200 OK\r\nX-Name: "),
     "drip": drip(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"),
