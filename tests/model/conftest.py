@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ def reference_image(engine_client: docker.DockerClient) -> Callable[[str], str]:
     def ensure(target: str) -> str:
         tag = f"goldlock-{'pipeline' if target.startswith('pipeline') else 'mlp'}:{target}"
         with contextlib.closing(DockerEngine()) as engine:
-            ensure_image(engine, loaded, msgspec.structs.replace(build, target=target), tag, sys.stderr.write)
+            ensure_image(engine, loaded, msgspec.structs.replace(build, target=target), tag, print)
         return tag
 
     return ensure
