@@ -61,8 +61,7 @@ def _run() -> int:
     except Interrupted as error:
         click.echo("\ngoldlock: interrupted; containers and temporary files are removed", err=True)
         return 128 + error.signal_number
-    except BrokenPipeError:
-        # The reader went away (`| head`).
+    except _ReaderGoneError:
         _abandon_stdout()
         return 141
     except OSError as error:
@@ -169,7 +168,21 @@ def _outputs(command: Callable[..., object]) -> Callable[..., object]:
     return command
 
 
-@click.group(context_settings=_CONTEXT)
+class _Group(click.Group):
+    """Click's group, but for a reader that goes away (`| head`): Click would end with 1, which is a drift here."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
+
+
+class _ReaderGoneError(Exception):
+    """Nobody reads stdout any more."""
+
+
+@click.group(cls=_Group, context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="goldlock", message="%(prog)s %(version)s")
 def cli() -> None:
     """Is this still the same model in the same environment, and if not, what changed?
@@ -196,10 +209,10 @@ def build(config_path: Path, with_training: bool) -> None:  # noqa: FBT001  # cl
     Example:
       goldlock build
     """
+    config = _load(config_path)
     from goldlock.building import ensure_image
     from goldlock.engines.docker import DockerEngine
 
-    config = _load(config_path)
     subject = config.subject
     if subject.build is None:
         raise ConfigurationError(
@@ -230,12 +243,12 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
     Example:
       goldlock lock
     """
+    config = _load(config_path)
     from goldlock import environment
     from goldlock.report import FailOn
     from goldlock_env import lock as locks
     from goldlock_env.policy import Policy
 
-    config = _load(config_path)
     path = config.resolve(config.lock)
     with _opened(engine_name, config, None) as engine:
         new = environment.make_lock(engine, config, _subject_image(engine, config, None))
@@ -268,10 +281,10 @@ def record(cases: tuple[str, ...], config_path: Path, engine_name: str) -> None:
     Example:
       goldlock record batch
     """
+    config = _load(config_path)
     from goldlock.golden import MANIFEST
     from goldlock.record import record as record_cases
 
-    config = _load(config_path)
     selected = config.select(cases)
     present = [case for case in selected if (config.resolve(case.golden) / MANIFEST).exists()]
     if cases and present:
@@ -319,11 +332,11 @@ def verify(
       goldlock verify
       goldlock verify batch --image registry.example/model:2.0 --json report.json
     """
+    config = _load(config_path)
     from goldlock import environment
     from goldlock.report import FailOn
     from goldlock.verify import verify as verify_cases
 
-    config = _load(config_path)
     expected = environment.read_lock(config)
     selected = config.select(cases)
     with _opened(engine_name, config, expected) as engine:
@@ -492,10 +505,10 @@ def reproduce(
     Example:
       goldlock reproduce
     """
+    config = _load(config_path)
     from goldlock.building import ensure_image
     from goldlock.reproduce import reproduce as train_again
 
-    config = _load(config_path)
     selected = config.select_training(trainings)
     if not selected:
         raise ConfigurationError(

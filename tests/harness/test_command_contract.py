@@ -156,7 +156,9 @@ def test_json_output_may_have_any_of_its_forms(text: str) -> None:
 
 
 def test_a_failing_command_is_told_with_its_code_and_what_it_said() -> None:
-    with pytest.raises(SubjectError, match="`python.* ...` ended with exit code 7:\nno model here") as caught:
+    with pytest.raises(
+        SubjectError, match=r"`python.* \.\.\.` ended with exit code 7:\nno model here"
+    ) as caught:
         ask(python("import sys; print('no model here', file=sys.stderr); sys.exit(7)"))
     assert "no network" in caught.value.hint
 

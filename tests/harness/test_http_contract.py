@@ -89,7 +89,7 @@ def serving(answer: Callable[[BaseHTTPRequestHandler, object], None]) -> Iterato
             with suppress(ConnectionError):
                 answer(self, body)
 
-        do_GET = do_POST = do_PUT = _any
+        do_GET = do_POST = _any  # noqa: N815  # as the server wants them
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
@@ -218,7 +218,7 @@ def test_batches_are_put_together_in_order(size: int) -> None:
     assert values(table) == {"sum": [1.5, 3.5, 5.5]}
     bodies = [seen.body["features"] for seen in service.seen]  # type: ignore[index]
     assert [len(rows) for rows in bodies] == [size] * (3 // size) + ([3 % size] if 3 % size else [])
-    assert sum(bodies, []) == [[1, 0.5], [2, 1.5], [3, 2.5]]
+    assert [row for rows in bodies for row in rows] == [[1, 0.5], [2, 1.5], [3, 2.5]]
 
 
 def test_a_service_that_takes_one_record_at_a_time_answers_one_value_each() -> None:
@@ -244,7 +244,7 @@ def test_batches_with_differing_columns_are_an_error() -> None:
         assert isinstance(body, dict)
         sends({"y": [1], **({"z": [1]} if body["features"][0][0] == 1 else {})})(handler, None)
 
-    with serving(answer) as service, pytest.raises(SubjectError, match="other columns .*: z"):
+    with serving(answer) as service, pytest.raises(SubjectError, match=r"other columns .*: z"):
         ask(service, contract(response={"y": "y", "z": "z"}, batch=1))
 
 
@@ -327,7 +327,7 @@ def test_a_connection_that_is_cut_is_told_with_how_the_service_ended() -> None:
         service.session.why_ended = "ended with exit code 137 (out of memory)"
         handler.connection.shutdown(socket.SHUT_RDWR)
 
-    with serving(die) as service, pytest.raises(SubjectError, match="broke off: the service .* 137"):
+    with serving(die) as service, pytest.raises(SubjectError, match=r"broke off: the service .* 137"):
         ask(service, contract())
 
 
@@ -353,7 +353,7 @@ def test_a_huge_body_is_not_read_to_its_end() -> None:
 
 def test_the_limit_is_for_all_batches_together() -> None:
     filler = b'{"y": [1], "filler": "%s"}' % (b"x" * 400)
-    with serving(sends(filler)) as service, pytest.raises(CouldNotRunError, match="larger than|more than"):
+    with serving(sends(filler)) as service, pytest.raises(CouldNotRunError, match=r"larger than|more than"):
         ask(service, contract(batch=1), limit=1000)
     assert len(service.seen) == 3
 
