@@ -225,7 +225,7 @@ def test_wrong_usage_is_exit_code_2_on_stderr(arguments: list[str], project: Pat
 def test_without_arguments_the_help_is_shown(tmp_path: Path) -> None:
     outcome = run(cwd=tmp_path)
     assert "Usage: goldlock" in outcome.stdout + outcome.stderr
-    assert outcome.code == 2
+    assert outcome.code in {0, 2}  # 0 before Click 8.2
 
 
 # -- configuration and lock --------------------------------------------------------------------------
