@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def folder() -> Path:
-    """The cache that holds wheels by file name, shared by all projects."""
+    """The cache, shared by all projects: a folder for each SHA-256 that holds the one wheel that has it."""
     return platformdirs.user_cache_path("goldlock") / "wheelhouse"
 
 
@@ -36,7 +37,7 @@ def ensure(files: Sequence[Path], python: str, progress: Callable[[str], None]) 
         progress: told what is downloaded.
 
     Returns:
-        Paths in the cache, sorted by name, each with a locked hash.
+        Paths in the cache, sorted by file name, each with a locked hash.
 
     Raises:
         ConfigurationError: a requirements file is absent or holds an entry without a hash.
@@ -59,7 +60,7 @@ def ensure(files: Sequence[Path], python: str, progress: Callable[[str], None]) 
             f"no wheel for Python {python} was found for {', '.join(r.name for r in missing)}",
             hint="run `nox -s lock`, or check that the index can be reached",
         )
-    return tuple(sorted(found))
+    return tuple(sorted(found, key=lambda wheel: wheel.name))
 
 
 def _locked(files: Sequence[Path], python: str) -> tuple[requirements.Requirement, ...]:
@@ -92,6 +93,7 @@ def _locked(files: Sequence[Path], python: str) -> tuple[requirements.Requiremen
                     f"{file}: {entry.name} is locked as {entry.version} here and as {known.version} elsewhere",
                     hint="compile the files with a common constraint (`-c requirements.txt`)",
                 )
+            merged[entry.name] = replace(known, hashes=tuple(sorted({*known.hashes, *entry.hashes})))
     return tuple(merged.values())
 
 
@@ -99,27 +101,28 @@ def _look(
     cache: Path, wanted: Sequence[requirements.Requirement], tags: tuple[Tag, ...]
 ) -> tuple[list[Path], list[requirements.Requirement]]:
     """Sort the wanted into wheels that are here, hashes checked, and requirements that are not."""
-    by_release: dict[tuple[str, str | None], list[Path]] = {}
-    for path in sorted(cache.glob("*.whl")):
-        if requirements.fits(path.name, tags):
-            by_release.setdefault(requirements.release_of(path.name), []).append(path)
-    found: list[Path] = []
+    here: dict[str, Path] = {}
     missing: list[requirements.Requirement] = []
-    candidates = [(entry, by_release.get((entry.name, entry.version), [])) for entry in wanted]
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        digests = dict(pool.map(lambda p: (p, _digest(p)), [p for _, paths in candidates for p in paths]))
-    for entry, paths in candidates:
-        right = [path for path in paths if digests[path] in entry.hashes]
-        if right:
-            found.append(right[0])
-        elif paths:
-            raise CouldNotRunError(
-                f"wheel {paths[0].name} does not match its locked hash: it has {digests[paths[0]]}",
-                hint=f"delete {paths[0]} and run again; if that repeats, the index serves other bytes than were locked",
-            )
+    for entry in wanted:
+        kept = [wheel for value in entry.hashes for wheel in _place(cache, value).glob("*.whl")]
+        fitting = [wheel for wheel in kept if requirements.fits(wheel.name, tags)]
+        if fitting:
+            here[f"sha256:{fitting[0].parent.name}"] = fitting[0]
         else:
             missing.append(entry)
-    return found, missing
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        digests = pool.map(_digest, here.values())
+    for (locked, wheel), digest in zip(here.items(), digests, strict=True):
+        if digest != locked:
+            raise CouldNotRunError(
+                f"wheel {wheel.name} does not match its locked hash: it has {digest}, locked is {locked}",
+                hint=f"delete {wheel.parent} and run again: the wheel was changed after it had been downloaded",
+            )
+    return list(here.values()), missing
+
+
+def _place(cache: Path, digest: str) -> Path:
+    return cache / digest.partition(":")[2]
 
 
 def _digest(path: Path) -> str:
@@ -172,4 +175,6 @@ def _download(
                 hint="check that the package index can be reached; the wheels are kept once they are here",
             )
         for wheel in Path(scratch).glob("*.whl"):
-            wheel.replace(cache / wheel.name)
+            place = _place(cache, _digest(wheel))
+            place.mkdir(exist_ok=True)
+            wheel.replace(place / wheel.name)

@@ -139,12 +139,12 @@ def cache(traces: Traces, tmp_path: Path) -> Path:
     place = tmp_path / "cache" / "goldlock" / "wheelhouse"
     place.mkdir(parents=True)
     for wheel in wheels:
-        shutil.copy(wheel, place)
+        shutil.copytree(wheel.parent, place / wheel.parent.name)
     return place
 
 
 def test_a_wheel_with_other_bytes_is_refused_by_name(traces: Traces, cache: Path) -> None:
-    (wheel,) = cache.glob("numpy-*.whl")
+    (wheel,) = cache.glob("*/numpy-*.whl")
     with wheel.open("r+b") as file:
         file.seek(1000)
         byte = file.read(1)
@@ -155,7 +155,7 @@ def test_a_wheel_with_other_bytes_is_refused_by_name(traces: Traces, cache: Path
         outcome = traces.run(*arguments, env={"XDG_CACHE_HOME": str(cache.parent.parent)})
         assert outcome.code == 3, outcome.stderr
         assert f"wheel {wheel.name} does not match its locked hash" in outcome.stderr
-        assert f"delete {wheel}" in outcome.stderr
+        assert f"delete {wheel.parent}" in outcome.stderr
 
 
 def test_wheels_that_no_index_serves_are_named(traces: Traces, tmp_path: Path) -> None:

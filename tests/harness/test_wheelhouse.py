@@ -85,7 +85,7 @@ def test_wheels_are_downloaded_once_and_then_taken_from_the_cache(place: Place) 
         file.unlink()
     assert place.ensure(locked) == expected
     assert len(place.said) == 1
-    assert sorted(path.name for path in place.cache.iterdir()) == expected
+    assert sorted(path.name for path in place.cache.glob("*/*")) == expected
 
 
 def test_wheels_are_chosen_for_the_target_and_not_for_this_python(place: Place) -> None:
@@ -155,11 +155,11 @@ def test_a_file_that_is_no_text_is_an_error_that_names_it(place: Place) -> None:
 def test_a_corrupted_cached_wheel_is_named_and_not_used(place: Place) -> None:
     locked = place.file(place.publish("demo"))
     place.ensure(locked)
-    cached = place.cache / "demo-1.0-py3-none-any.whl"
+    (cached,) = place.cache.glob("*/demo-1.0-py3-none-any.whl")
     cached.write_bytes(cached.read_bytes()[:-1])
     with pytest.raises(CouldNotRunError, match=r"wheel demo-1\.0-py3-none-any\.whl does not match") as caught:
         place.ensure(locked)
-    assert f"delete {cached}" in caught.value.hint
+    assert f"delete {cached.parent}" in caught.value.hint
     cached.unlink()
     assert place.ensure(locked) == [cached.name]
 
@@ -189,6 +189,21 @@ def test_source_distributions_are_never_built(place: Place) -> None:
 def test_one_of_several_locked_hashes_is_enough(place: Place) -> None:
     locked = place.publish("demo")
     assert place.ensure(place.file(f"{locked} --hash=sha256:{'0' * 64}")) == ["demo-1.0-py3-none-any.whl"]
+
+
+def test_two_projects_may_lock_different_wheels_of_one_release(place: Place) -> None:
+    one = place.file(place.publish("demo"), name="one.txt")
+    place.ensure(one)
+    other = place.file(place.publish("demo", text="built again"), name="other.txt")
+    for locked in (other, one):
+        (wheel,) = wheelhouse.ensure([locked], "3.8", place.said.append)
+        assert wheel.parent.name in locked.read_text(encoding="utf-8")
+
+
+def test_hashes_of_all_files_count(place: Place) -> None:
+    right = place.publish("demo")
+    wrong = place.file(f"demo==1.0 --hash=sha256:{'0' * 64}", name="wrong.txt")
+    assert place.ensure(wrong, place.file(right, name="right.txt")) == ["demo-1.0-py3-none-any.whl"]
 
 
 def test_an_unfinished_download_of_another_process_is_not_taken(place: Place) -> None:

@@ -413,7 +413,7 @@ def environment(local: Local, folder: Path, progress: Callable[[str], None]) -> 
                 "--no-deps",
                 "--require-hashes",
                 f"--python={place / 'bin' / 'python'}",
-                f"--find-links={wheelhouse.folder()}",
+                *(f"--find-links={wheel.parent}" for wheel in wheels),
                 *listed,
             ]
         )
