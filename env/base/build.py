@@ -210,6 +210,11 @@ def _key(suite: str, python: pythons.Interpreter) -> str:
     return hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
 
 
+def _is_elf(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
 def _libraries(home: Path) -> tuple[set[str], list[str]]:
     """The Debian packages of the libraries that the copy in `home` is linked to; extension modules removed.
 
@@ -218,7 +223,7 @@ def _libraries(home: Path) -> tuple[set[str], list[str]]:
     """
     needed: dict[str, set[Path]] = {}
     for path in sorted(home.rglob("*")):
-        if not path.is_symlink() and path.is_file() and path.open("rb").read(4) == b"\x7fELF":
+        if not path.is_symlink() and path.is_file() and _is_elf(path):
             for library in _linked(path, home / "lib"):
                 if not library.startswith(str(home)):
                     needed.setdefault(library, set()).add(path)
