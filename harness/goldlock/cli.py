@@ -46,7 +46,7 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        with installed():
+        with installed(to_the_end=True):
             return int(cli.main(prog_name="goldlock", standalone_mode=False) or 0)
     except GoldlockError as error:
         return _complain(error.message, error.hint, error.exit_code)

@@ -49,8 +49,13 @@ def _arrived(number: int, _frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def installed() -> Iterator[None]:
-    """Turn the ending signals into `Interrupted` for the length of the block."""
+def installed(*, to_the_end: bool = False) -> Iterator[None]:
+    """Turn the ending signals into `Interrupted` for the length of the block.
+
+    Args:
+        to_the_end: the process ends with the block, its exit code is decided there: later signals are
+            passed over instead of changing it.
+    """
     _State.depth, _State.waiting, _State.raised, _State.seen = 0, None, None, 0
     # Who runs goldlock under nohup wants it to outlive the terminal.
     wanted = [n for n in _SIGNALS if n == signal.SIGINT or signal.getsignal(n) is not signal.SIG_IGN]
@@ -61,7 +66,7 @@ def installed() -> Iterator[None]:
     finally:
         sys.unraisablehook = previous_hook
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if to_the_end else handler)
 
 
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:

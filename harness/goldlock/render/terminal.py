@@ -42,6 +42,7 @@ def render(report: Report, *, colour: bool, width: int | None = None, verbose: b
         file=buffer,
         force_terminal=colour,
         color_system="standard" if colour else None,
+        no_color=not colour,
         width=width or shutil.get_terminal_size((100, 24)).columns,
         highlight=False,
         emoji=False,
