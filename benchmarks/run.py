@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDLOCK = [sys.executable, "-m", "goldlock"]
-_IMPORTLIB = "import importlib.metadata as m; print(len([(d.name, d.version) for d in m.distributions()]))"
+_IMPORTLIB = (
+    "import importlib.metadata as m; print(len([(d.metadata['Name'], d.version) for d in m.distributions()]))"
+)
 
 
 def timed(command: Sequence[str], *, codes: Sequence[int] = (0,), cwd: Path = ROOT) -> float:
