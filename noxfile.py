@@ -33,6 +33,7 @@ PURE_CORE = (
     "harness/goldlock/decoding*",
     "harness/goldlock/golden*",
     "harness/goldlock/report*",
+    "harness/goldlock/results*",
     "harness/goldlock/tables*",
     "harness/goldlock/tolerance*",
 )

@@ -15,8 +15,8 @@ from goldlock.verify import tolerances
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from goldlock.compare import TableResult
     from goldlock.config import Case, Config
+    from goldlock.results import TableResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from goldlock.golden import golden_id
 from goldlock.tables import Format, decode, encode
 
 if TYPE_CHECKING:
-    from goldlock.compare import TableResult
     from goldlock.config import Config
     from goldlock.golden import Golden
+    from goldlock.results import TableResult
     from goldlock.tables import Table
     from goldlock.verify import Answers
     from goldlock_env.lock import Lock

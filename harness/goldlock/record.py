@@ -41,10 +41,12 @@ def record(
         CouldNotRunError: a case gave no proper answer, the environment is not the locked one, or the
             disk is full. Goldens of cases before it are whole; none is half written.
     """
-    questions = [
-        Question(case=case, inputs=_inputs(config, case), inputs_format=case.inputs_format) for case in cases
-    ]
-    answers = ask_all(engine, config, image, questions, progress, hash_files=False)
+    questions = {
+        case.name: Question(inputs=_inputs(config, case), inputs_format=case.inputs_format) for case in cases
+    }
+    answers = ask_all(
+        engine, config, image, cases, lambda case: questions[case.name], progress, hash_files=False
+    )
     if answers.environment_failure is not None:
         raise CouldNotRunError(answers.environment_failure.message, hint=answers.environment_failure.hint)
     if lock is not None:
@@ -54,8 +56,8 @@ def record(
             raise CouldNotRunError(
                 f"case {case.name!r} was not recorded: {failure.message}", hint=failure.hint
             )
-    for question in questions:
-        case = question.case
+    for case in cases:
+        question = questions[case.name]
         table = answers.tables[case.name]
         golden.record(
             config.resolve(case.golden),

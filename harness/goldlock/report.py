@@ -14,7 +14,7 @@ from goldlock_env.findings import Severity, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from goldlock.compare import Rung, TableResult
+    from goldlock.results import Rung, TableResult
     from goldlock_env.findings import Finding
 
 REPORT_VERSION = "1.0"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from goldlock import __version__, golden, received
-from goldlock.asking import http, way
-from goldlock.compare import compare_tables
+from goldlock import __version__
+from goldlock.asking import way
 from goldlock.errors import ConfigurationError, CouldNotRunError, SubjectError
+from goldlock.formats import Format
 from goldlock.report import CaseReport, FailOn, Failure, Report, sorted_findings
-from goldlock.tables import Format
 from goldlock.tolerance import Kind, Tolerance
 from goldlock_env import difference
 from goldlock_env.policy import Policy
@@ -19,6 +20,7 @@ from goldlock_env.policy import Policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from goldlock import golden
     from goldlock.config import Case, Config
     from goldlock.engines import Engine, Service, Session
     from goldlock.tables import Table
@@ -29,9 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A case and the inputs that it is asked with."""
+    """The inputs that a case is asked with."""
 
-    case: Case
     inputs: bytes
     inputs_format: Format
 
@@ -52,26 +53,42 @@ def ask_all(
     engine: Engine,
     config: Config,
     image: str,
-    questions: Sequence[Question],
+    cases: Sequence[Case],
+    load: Callable[[Case], Question],
     progress: Callable[[str], None],
     *,
     hash_files: bool = True,
 ) -> Answers:
-    """Ask every question, starting the subject once per way of asking.
+    """Ask every case, starting the subject once per way of asking.
 
     A subject that dies over a question is started again for those behind it, so that one bad case
     does not hide the others. Every container that answers is probed itself.
+
+    Args:
+        engine: what runs the subject.
+        config: goldlock.toml.
+        image: reference of the image.
+        cases: which to ask.
+        load: gives a case's inputs once the subject runs; its `CouldNotRunError` is that case's failure.
+        progress: told what takes long.
+        hash_files: whether installed files are hashed.
     """
+    # While the engine starts the subject there is time for what is needed afterwards.
+    threading.Thread(target=_warm_up, daemon=True).start()
     answers = Answers()
-    by_name = {question.case.name: question for question in questions}
-    for service, cases in way.grouped([q.case for q in questions], local=engine.name == "local"):
-        waiting = [by_name[case.name] for case in cases]
+    for service, group in way.grouped(cases, local=engine.name == "local"):
+        waiting = group
         while waiting:
             asked = _one_session(
-                engine, config, image, service, waiting, answers, progress, hash_files=hash_files
+                engine, config, image, service, waiting, load, answers, progress, hash_files=hash_files
             )
             waiting = waiting[asked:]
     return answers
+
+
+def _warm_up() -> None:
+    for module in ("asking.command", "asking.http", "compare", "golden", "received", "render.terminal"):
+        importlib.import_module(f"goldlock.{module}")
 
 
 def _one_session(
@@ -79,53 +96,61 @@ def _one_session(
     config: Config,
     image: str,
     service: Service | None,
-    questions: Sequence[Question],
+    cases: Sequence[Case],
+    load: Callable[[Case], Question],
     answers: Answers,
     progress: Callable[[str], None],
     *,
     hash_files: bool,
 ) -> int:
-    """Ask in one running subject until it dies; returns how many questions were dealt with."""
-    progress(f"starting {config.subject.name} for {', '.join(q.case.name for q in questions)}")
+    """Ask in one running subject until it dies; returns how many cases were dealt with."""
+    progress(f"starting {config.subject.name} for {', '.join(case.name for case in cases)}")
     dealt = 0
     try:
         with engine.session(way.launch(config, image, service, hash_files=hash_files)) as session:
             answers.image_id = session.image_id
-            dealt = _ask_in(session, questions, answers, config.subject.limits.output_bytes)
+            dealt = _ask_in(session, cases, load, answers, config.subject.limits.output_bytes)
             answers.environment_failure = _look(session, service, answers) or answers.environment_failure
     except SubjectError as error:
         # It did not even start.
-        for question in questions[dealt:]:
-            answers.failures[question.case.name] = Failure(message=error.message, hint=error.hint)
-        dealt = len(questions)
+        for case in cases[dealt:]:
+            answers.failures[case.name] = Failure(message=error.message, hint=error.hint)
+        dealt = len(cases)
     return dealt
 
 
-def _ask_in(session: Session, questions: Sequence[Question], answers: Answers, limit: int) -> int:
-    first = questions[0].case.http
-    if first is not None:
+def _ask_in(
+    session: Session, cases: Sequence[Case], load: Callable[[Case], Question], answers: Answers, limit: int
+) -> int:
+    if cases[0].http is not None:
+        from goldlock.asking import http
+
         try:
-            http.wait_until_ready(session, first)
+            http.wait_until_ready(session, cases[0].http)
         except CouldNotRunError as error:
-            for question in questions:
-                answers.failures[question.case.name] = Failure(message=error.message, hint=error.hint)
-            return len(questions)
-    for number, question in enumerate(questions, 1):
-        name, started = question.case.name, time.monotonic()
+            for case in cases:
+                answers.failures[case.name] = Failure(message=error.message, hint=error.hint)
+            return len(cases)
+    for number, case in enumerate(cases, 1):
+        started = time.monotonic()
         try:
-            answers.tables[name] = way.ask(
-                session, question.case, question.inputs, question.inputs_format, limit=limit
+            question = load(case)
+            started = time.monotonic()
+            answers.tables[case.name] = way.ask(
+                session, case, question.inputs, question.inputs_format, limit=limit
             )
         except CouldNotRunError as error:
-            answers.failures[name] = Failure(message=error.message, hint=error.hint)
-        answers.seconds[name] = time.monotonic() - started
-        if name in answers.failures and session.ended() is not None:
+            answers.failures[case.name] = Failure(message=error.message, hint=error.hint)
+        answers.seconds[case.name] = time.monotonic() - started
+        if case.name in answers.failures and session.ended() is not None:
             return number
-    return len(questions)
+    return len(cases)
 
 
 def _look(session: Session, service: Service | None, answers: Answers) -> Failure | None:
     """Take the session's snapshot; the reason where there is none, or where a service did not stay."""
+    from goldlock.asking import http
+
     try:
         answers.snapshots.append(session.snapshot())
     except SubjectError as error:
@@ -177,36 +202,30 @@ def verify(
             "goldlock.toml has no case, so there are no outputs to verify",
             hint="add a [[case]], or look at the environment alone with `goldlock check`",
         )
+    policy = Policy.from_mapping(config.policy)
     goldens: dict[str, golden.Golden] = {}
-    failures: dict[str, Failure] = {}
     findings: list[Finding] = [] if lock.integrity is None else [lock.integrity]
-    for case in cases:
-        try:
-            loaded = golden.load(config.resolve(case.golden))
-        except CouldNotRunError as error:
-            failures[case.name] = Failure(message=error.message, hint=error.hint)
-            continue
+
+    def load(case: Case) -> Question:
+        from goldlock.golden import load as load_golden
+
+        loaded = load_golden(config.resolve(case.golden))
         if loaded.integrity:
             # What was edited can't judge an answer: the edit is the finding, not what follows from it.
-            findings += loaded.integrity
-            failures[case.name] = Failure(
-                message="its golden was edited by hand, so nothing was compared with it",
+            findings.extend(loaded.integrity)
+            raise CouldNotRunError(
+                "its golden was edited by hand, so nothing was compared with it",
                 hint="take it from version control again, or remove its folder and run"
                 f" `goldlock record {case.name}`; a tolerance is set in goldlock.toml",
             )
-        else:
-            goldens[case.name] = loaded
-    questions = [
-        Question(case=case, inputs=goldens[case.name].inputs, inputs_format=inputs_format(goldens[case.name]))
-        for case in cases
-        if case.name in goldens
-    ]
-    answers = ask_all(engine, config, image, questions, progress, hash_files=hash_files)
-    if not questions:
-        with engine.session(way.launch(config, image, None, hash_files=hash_files)) as session:
-            answers.snapshots.append(session.snapshot())
-    failures |= answers.failures
-    policy = Policy.from_mapping(config.policy)
+        goldens[case.name] = loaded
+        return Question(inputs=loaded.inputs, inputs_format=inputs_format(loaded))
+
+    answers = ask_all(engine, config, image, cases, load, progress, hash_files=hash_files)
+    # Loaded while the subject started.
+    from goldlock import received
+    from goldlock.compare import compare_tables
+
     for snapshot in answers.snapshots:
         findings += difference.compare(lock.snapshot, snapshot, policy)
     reports = []
@@ -223,7 +242,7 @@ def verify(
                 golden=case.golden,
                 seconds=answers.seconds.get(case.name, 0.0),
                 table=result,
-                failure=failures.get(case.name),
+                failure=answers.failures.get(case.name),
             )
         )
     return Report(
@@ -250,6 +269,8 @@ def tolerances(expected: golden.Golden, case: Case) -> Mapping[str, Tolerance]:
 
     Raises `ConfigurationError` for a configured column that the golden does not have.
     """
+    from goldlock import golden
+
     recorded = golden.tolerances_for(expected, {})
     bases = {name: recorded.get(name) or Tolerance(kind=Kind.EXACT) for name in case.columns}
     return golden.tolerances_for(

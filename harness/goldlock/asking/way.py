@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from goldlock.asking import command as by_command
-from goldlock.asking import http as by_http
 from goldlock.engines import Launch, Service
 from goldlock.errors import ConfigurationError
 
@@ -61,8 +59,13 @@ def launch(config: Config, image: str, running: Service | None, *, hash_files: b
 
 def ask(session: Session, case: Case, inputs: bytes, inputs_format: Format, *, limit: int) -> Table:
     """Ask one case in a session; raises `SubjectError` where there is no proper answer."""
+    # Late: both need NumPy, and starting a subject does not.
     if case.command is not None:
+        from goldlock.asking import command as by_command
+
         return by_command.ask(session, case.command, inputs, inputs_format, limit=limit)
     if case.http is None:
         raise ConfigurationError(f"case {case.name!r} has neither command nor http")
+    from goldlock.asking import http as by_http
+
     return by_http.ask(session, case.http, inputs, inputs_format, limit=limit)

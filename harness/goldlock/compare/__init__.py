@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from goldlock.compare._column import CHUNK, compare_values
-from goldlock.compare._result import ColumnResult, Extreme, Flip, Rung, TableResult, Value, WorstRow
 from goldlock.compare._rows import explain_rows
 from goldlock.compare._ulp import UNMEASURABLE, ulp_distance
+from goldlock.results import ColumnResult, Extreme, Flip, Rung, TableResult, Value, WorstRow
 from goldlock.tables import Array, Table, type_of
 from goldlock.tolerance import Kind, Tolerance, default_for
 from goldlock_env.errors import ConfigurationError

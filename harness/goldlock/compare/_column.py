@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from goldlock.compare._measure import Floats, Measures, Truths, margins, measure_floats, measure_whole
-from goldlock.compare._result import ColumnResult, Extreme, Flip, Rung, Value, WorstRow
 from goldlock.compare._ulp import UNMEASURABLE
 from goldlock.compare._worst import Level, WorstRows
+from goldlock.results import ColumnResult, Extreme, Flip, Rung, Value, WorstRow
 from goldlock.tables import Array, type_of
 from goldlock.tolerance import Kind, Tolerance
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from goldlock.compare._measure import Floats
-from goldlock.compare._result import WorstRow
+from goldlock.results import WorstRow
 
 
 class Level(IntEnum):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from goldlock.report import REPORT_VERSION
 
 if TYPE_CHECKING:
-    from goldlock.compare import ColumnResult
     from goldlock.report import CaseReport, Report
+    from goldlock.results import ColumnResult
 
 
 def render(report: Report) -> str:

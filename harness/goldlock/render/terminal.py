@@ -11,14 +11,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from goldlock.compare import Rung
 from goldlock.printable import printable
 from goldlock.report import Verdict
+from goldlock.results import Rung
 from goldlock_env.findings import Layer, Severity, Status
 
 if TYPE_CHECKING:
-    from goldlock.compare import ColumnResult, TableResult
     from goldlock.report import CaseReport, Failure, Report
+    from goldlock.results import ColumnResult, TableResult
     from goldlock_env.findings import Finding
 
 _VERDICT = {Verdict.MATCH: "bold green", Verdict.DRIFT: "bold red", Verdict.COULD_NOT_RUN: "bold yellow"}
