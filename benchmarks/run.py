@@ -71,6 +71,7 @@ def bench_check() -> None:
     """The probe with and without hashing, beside what lists or hashes the same environment."""
     from goldlock import config
     from goldlock.engines.local import environment
+    from goldlock_env.probing import probe_arguments
 
     loaded = config.load(ROOT / "goldlock.toml")
     if loaded.subject.local is None:
@@ -86,9 +87,12 @@ def bench_check() -> None:
     pip = [sys.executable, "-m", "pip", "--python", python]
     check = [*GOLDLOCK, "check", "--python", python]
     hashing = ["sh", "-c", f"xargs -0 -n 256 -P {os.cpu_count()} sha256sum < {listing}"]
+    probe = probe_arguments([python])
     rows: dict[str, Callable[[], float]] = {
         "plain hashing, all cores (`xargs -P sha256sum`)": lambda: timed(hashing),
         "plain hashing, all cores (`hashlib`, threads)": lambda: hash_all(files),
+        "the probe alone, hashing": lambda: timed(probe),
+        "the probe alone, not hashing": lambda: timed([*probe, "--no-hash"]),
         "`goldlock check`": lambda: timed(check, codes=(0, 1)),
         "`goldlock check --no-hash`": lambda: timed([*check, "--no-hash"], codes=(0, 1)),
         "`importlib.metadata`": lambda: timed([python, "-c", _IMPORTLIB]),
