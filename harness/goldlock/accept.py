@@ -46,6 +46,12 @@ def propose(config: Config, cases: tuple[Case, ...]) -> tuple[Proposal, ...]:
     for case in cases:
         place = config.resolve(case.golden)
         now, new = golden.load(place), received.load(config, case.name)
+        if new.blamed:
+            raise CouldNotRunError(
+                f"the outputs of case {case.name!r} came from an environment that is not the locked one"
+                f" ({', '.join(new.blamed[:3])})",
+                hint="if that environment is right, `goldlock lock --replace`, then verify and accept",
+            )
         if new.golden_id != golden.golden_id(now):
             raise CouldNotRunError(
                 f"the golden of case {case.name!r} has changed since its outputs were received",

@@ -145,15 +145,32 @@ _fail_on = click.option(
 )
 
 
+def _has_folder(_context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse a report's path whose folder is absent before the work and not behind it."""
+    if value is not None and not value.parent.is_dir():
+        raise ConfigurationError(
+            f"{parameter.opts[0]} {value}: there is no folder {value.parent}", hint="make it, or name another"
+        )
+    return value
+
+
 def _outputs(command: Callable[..., object]) -> Callable[..., object]:
     """The options that say where a report goes."""
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Show every finding, however many."),
         click.option(
-            "--json", "json_file", type=click.Path(path_type=Path), help="Also write the report as JSON."
+            "--json",
+            "json_file",
+            type=click.Path(path_type=Path),
+            callback=_has_folder,
+            help="Also write the report as JSON.",
         ),
         click.option(
-            "-o", "--output", type=click.Path(path_type=Path), help="Write the report here, not to stdout."
+            "-o",
+            "--output",
+            type=click.Path(path_type=Path),
+            callback=_has_folder,
+            help="Write the report here, not to stdout.",
         ),
         click.option(
             "--format",
@@ -261,7 +278,7 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
             report = environment.diff(
                 old.snapshot, new.snapshot, Policy(), names=(path.name, "the subject"), fail_on=FailOn.ERROR
             )
-            _show(report)
+            _show(report, headline=False)
             raise ConfigurationError(
                 f"{path.name} says something else and was not touched",
                 hint="run `goldlock lock --replace` if the subject's environment is right",
@@ -439,7 +456,7 @@ def diff(
     from goldlock.report import FailOn
     from goldlock_env.policy import Policy
 
-    snapshots: list[Snapshot] = []
+    snapshots: dict[str, Snapshot] = {}
     with contextlib.ExitStack() as stack:
         opened: list[DockerEngine] = []
 
@@ -448,9 +465,16 @@ def diff(
                 opened.append(stack.enter_context(contextlib.closing(_docker())))
             return opened[0]
 
-        snapshots += [environment.resolve(word, engine, hash_files=hash_files) for word in (first, second)]
+        artifacts: tuple[str, ...] = ()
+        # The recorded ones first: they name the artifacts to look for in an image.
+        for word in sorted({first, second}, key=lambda word: not Path(word).is_file()):
+            seen = environment.resolve(word, engine, artifacts=artifacts, hash_files=hash_files)
+            snapshots[word] = seen
+            artifacts = artifacts or tuple(
+                file.path for file in (seen.artifacts.files if seen.artifacts else ())
+            )
     report = environment.diff(
-        snapshots[0], snapshots[1], Policy(), names=(first, second), fail_on=FailOn(fail_on)
+        snapshots[first], snapshots[second], Policy(), names=(first, second), fail_on=FailOn(fail_on)
     )
     return _deliver(report, format_name, output, json_file, verbose=verbose)
 
@@ -584,10 +608,11 @@ def _lock_if_any(config: Config) -> Lock | None:
     return environment.read_lock(config) if config.resolve(config.lock).exists() else None
 
 
-def _show(report: Report, *, verbose: bool = False) -> None:
+def _show(report: Report, *, verbose: bool = False, headline: bool = True) -> None:
     from goldlock.render import terminal
 
-    click.echo(terminal.render(report, colour=_colour(sys.stdout), verbose=verbose), nl=False, color=True)
+    text = terminal.render(report, colour=_colour(sys.stdout), verbose=verbose, headline=headline)
+    click.echo(text, nl=False, color=True)
 
 
 def _deliver(

@@ -44,6 +44,14 @@ def snapshot(engine: Engine, launch: Launch) -> Snapshot:
 def make_lock(engine: Engine, config: Config, image: str) -> lock.Lock:
     """Probe the subject and make its lock; nothing is written."""
     seen = snapshot(engine, way.launch(config, image, None))
+    artifacts = seen.artifacts
+    if artifacts is not None and (
+        absent := [*artifacts.missing, *(path for path, _ in artifacts.unreadable)]
+    ):
+        raise CouldNotRunError(
+            f"subject.artifacts names what is not in the subject or can't be read there: {', '.join(absent)}",
+            hint="correct it in goldlock.toml: a lock of nothing would watch nothing",
+        )
     build, local = config.subject.build, config.subject.local
     names = build.requirements if build is not None else local.requirements if local is not None else ()
     files: dict[str, str] = {}
@@ -81,13 +89,16 @@ def check(
     )
 
 
-def resolve(reference: str, engine: Callable[[], Engine], *, hash_files: bool = True) -> Snapshot:
+def resolve(
+    reference: str, engine: Callable[[], Engine], *, artifacts: tuple[str, ...] = (), hash_files: bool = True
+) -> Snapshot:
     """The environment that a command-line word names.
 
     Args:
         reference: a lock file, a saved report (JSON), an interpreter, a virtual environment's folder, or
             else an image.
         engine: opens the Docker engine, called for an image only.
+        artifacts: paths of model files to hash in an image.
         hash_files: whether installed files are hashed.
 
     Raises:
@@ -98,9 +109,9 @@ def resolve(reference: str, engine: Callable[[], Engine], *, hash_files: bool = 
         return interpreter(reference, hash_files=hash_files)
     if path.is_file():
         return _saved(path) if path.suffix == ".json" else lock.read(path).snapshot
-    if "/" in reference and (reference.startswith((".", "/")) or path.suffix in {".lock", ".json"}):
+    if reference.startswith((".", "/")) or path.suffix in {".lock", ".json", ".toml"}:
         raise ConfigurationError(f"there is no file {reference}", hint="check the path")
-    return snapshot(engine(), Launch(image=reference, hash_files=hash_files))
+    return snapshot(engine(), Launch(image=reference, artifacts=artifacts, hash_files=hash_files))
 
 
 def interpreter(reference: str, *, hash_files: bool = True) -> Snapshot:
@@ -152,5 +163,8 @@ def diff(
         engine="",
         findings=sorted_findings(difference.compare(first, second, policy)),
         snapshot=second.to_mapping(),
+        notes=()
+        if first.artifacts and second.artifacts
+        else ("model artifacts were not compared: only a lock or a report names them",),
         fail_on=fail_on,
     )

@@ -15,6 +15,8 @@ from goldlock.golden import golden_id
 from goldlock.tables import Format, decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from goldlock.config import Config
     from goldlock.golden import Golden
     from goldlock.results import TableResult
@@ -33,6 +35,8 @@ class Received:
     lock_id: str
     image_id: str
     cpu_level: str
+    blamed: tuple[str, ...] = ()
+    """Errors of the environment that gave it: what was not as locked."""
 
 
 def folder(config: Config, case: str) -> Path:
@@ -48,6 +52,7 @@ def keep(
     result: TableResult,
     answers: Answers,
     lock: Lock,
+    blamed: Sequence[str],
 ) -> None:
     """Keep an answer that differs; forget the one before it where they agree again.
 
@@ -62,6 +67,7 @@ def keep(
         "golden-id": golden_id(expected),
         "lock-id": lock.id,
         "image-id": answers.image_id or "",
+        "blamed": list(blamed),
         "cpu-level": (host.cpu_level if host else None) or "",
     }
     try:
@@ -104,4 +110,5 @@ def load(config: Config, case: str) -> Received:
         lock_id=str(about.get("lock-id", "")),
         image_id=str(about.get("image-id", "")),
         cpu_level=str(about.get("cpu-level", "")),
+        blamed=tuple(map(str, about.get("blamed", ()))),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from goldlock import __version__, golden
 from goldlock.errors import ConfigurationError, CouldNotRunError
 from goldlock.report import FailOn
+from goldlock.tables import decode
 from goldlock.tolerance import default_for
 from goldlock.verify import Answers, Question, ask_all
 from goldlock_env import difference
@@ -59,6 +60,7 @@ def record(
     for case in cases:
         question = questions[case.name]
         table = answers.tables[case.name]
+        _check_rows(case, question, table, progress)
         golden.record(
             config.resolve(case.golden),
             golden.Golden(
@@ -96,6 +98,19 @@ def _inputs(config: Config, case: Case) -> bytes:
         ) from error
 
 
+def _check_rows(case: Case, question: Question, table: Table, progress: Callable[[str], None]) -> None:
+    """Refuse an answer that says nothing, and tell of one that has not a row for each of the inputs'."""
+    asked = decode(question.inputs, question.inputs_format, where=f"the inputs of case {case.name!r}").rows
+    if asked and not table.rows:
+        raise CouldNotRunError(
+            f"case {case.name!r} was not recorded: its answer to {asked} rows has"
+            f" {'no rows' if table.columns else 'no columns'}, and would match anything as empty",
+            hint="check the case's response (http) or what its command writes",
+        )
+    if table.rows != asked:
+        progress(f"note: case {case.name!r} answered {asked} rows with {table.rows}")
+
+
 def _check_environment(config: Config, lock: Lock, answers: Answers) -> None:
     policy = Policy.from_mapping(config.policy)
     for snapshot in answers.snapshots:
@@ -103,7 +118,7 @@ def _check_environment(config: Config, lock: Lock, answers: Answers) -> None:
             if FailOn.ERROR.counts(finding):
                 raise CouldNotRunError(
                     f"not recorded: the environment is not the locked one; {finding.name} is"
-                    f" {finding.actual}, locked is {finding.expected}",
+                    f" {finding.actual or 'absent'}, locked is {finding.expected or 'nothing'}",
                     hint="run `goldlock check`; if the new environment is right, `goldlock lock --replace` first",
                 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import threading
 import time
@@ -15,6 +16,7 @@ from goldlock.formats import Format
 from goldlock.report import CaseReport, FailOn, Failure, Report, sorted_findings
 from goldlock.tolerance import Kind, Tolerance
 from goldlock_env import difference
+from goldlock_env.findings import Finding, Layer, Severity, Status
 from goldlock_env.policy import Policy
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from goldlock.config import Case, Config
     from goldlock.engines import Engine, Service, Session
     from goldlock.tables import Table
-    from goldlock_env.findings import Finding
     from goldlock_env.lock import Lock
     from goldlock_env.snapshot import Snapshot
 
@@ -218,6 +219,7 @@ def verify(
                 hint="take it from version control again, or remove its folder and run"
                 f" `goldlock record {case.name}`; a tolerance is set in goldlock.toml",
             )
+        findings.extend(_inputs_findings(config, case, loaded.inputs))
         goldens[case.name] = loaded
         return Question(inputs=loaded.inputs, inputs_format=inputs_format(loaded))
 
@@ -228,13 +230,18 @@ def verify(
 
     for snapshot in answers.snapshots:
         findings += difference.compare(lock.snapshot, snapshot, policy)
+    blamed = [
+        finding.name
+        for finding in findings
+        if FailOn.ERROR.counts(finding) and finding.layer is not Layer.GOLDEN
+    ]
     reports = []
     for case in cases:
         expected, table = goldens.get(case.name), answers.tables.get(case.name)
         result = None
         if expected is not None and table is not None:
             result = compare_tables(expected.outputs, table, tolerances(expected, case))
-            received.keep(config, case.name, expected, table, result, answers, lock)
+            received.keep(config, case.name, expected, table, result, answers, lock, blamed)
         reports.append(
             CaseReport(
                 name=case.name,
@@ -257,6 +264,25 @@ def verify(
         fail_on=fail_on,
         failure=answers.environment_failure,
     )
+
+
+def _inputs_findings(config: Config, case: Case, recorded: bytes) -> list[Finding]:
+    """Whether the inputs that goldlock.toml names are still those that the golden was recorded with."""
+    path = config.resolve(case.inputs)
+    now = path.read_bytes() if path.is_file() else None
+    if now == recorded:
+        return []
+    return [
+        Finding(
+            layer=Layer.GOLDEN,
+            key=f"{case.name}: {case.inputs}",
+            expected=f"sha256:{hashlib.sha256(recorded).hexdigest()}",
+            actual=None if now is None else f"sha256:{hashlib.sha256(now).hexdigest()}",
+            status=Status.MISSING if now is None else Status.CHANGED,
+            severity=Severity.WARNING,
+            note="asked with the inputs that were recorded; remove the golden and record again to test others",
+        )
+    ]
 
 
 def inputs_format(expected: golden.Golden) -> Format:

@@ -376,3 +376,49 @@ def test_verify_fails_on_what_it_is_told_to(mini: Project, drifted: Callable[...
     }
     assert {on: outcome.code for on, outcome in codes.items()} == {"outputs": 0, "error": 1}
     assert all(blamed(outcome) == {THREADS} for outcome in codes.values())
+
+
+class TestNothingIsSealedThatSaysNothing:
+    """What a new user met: typing errors that were locked and recorded as if they were right."""
+
+    def test_a_lock_of_an_absent_artifact_is_refused(self, mini: Project) -> None:
+        mini.edit('artifacts = ["/app/weights.json"]', 'artifacts = ["/app/wieghts.json"]')
+        outcome = mini.run("lock", "--engine", "docker", "--replace")
+        assert outcome.code == 3
+        assert "/app/wieghts.json" in outcome.stderr
+
+    def test_an_answer_without_columns_is_not_recorded(self, mini: Project) -> None:
+        mini.edit('label = "predicted_labels", probability = "probabilities"', 'label = "predictd"')
+        shutil.rmtree(mini.folder / "goldens" / "http")
+        outcome = mini.run("record", "http", "--engine", "docker")
+        assert outcome.code == 3
+        assert "no columns" in outcome.stderr
+        assert not (mini.folder / "goldens" / "http").exists()
+
+    def test_inputs_changed_after_recording_are_told(self, mini: Project) -> None:
+        inputs = mini.folder / "inputs.csv"
+        inputs.write_text(inputs.read_text(encoding="utf-8").replace("0.5,1.5", "0.6,1.5"), encoding="utf-8")
+        outcome = mini.verify("batch")
+        assert outcome.code == 0
+        found = [(f["layer"], f["key"], f["severity"]) for f in outcome.report["findings"]]  # type: ignore[attr-defined]
+        assert ("golden", "batch: inputs.csv", "warning") in found
+
+    def test_outputs_of_another_environment_are_not_accepted(
+        self, mini: Project, drifted: Callable[..., str]
+    ) -> None:
+        weights = (mini.folder / "weights.json").read_bytes().replace(b"0.9", b"-0.9")
+        image = drifted("COPY weights.json /app/", {"weights.json": weights})
+        assert mini.verify("batch", "--image", image).code == 1
+        outcome = mini.run("accept", "batch", "--reason", "looks right", "--yes")
+        assert outcome.code == 3
+        assert "artifacts./app/weights.json" in outcome.stderr
+
+    def test_diff_of_a_lock_and_an_image_compares_the_artifacts(
+        self, mini: Project, drifted: Callable[..., str]
+    ) -> None:
+        image = drifted("RUN echo >> /app/weights.json")
+        outcome = mini.run("diff", "goldlock.lock", image, "--format", "json", "--no-hash")
+        assert outcome.code == 1
+        found = outcome.report["findings"]
+        assert isinstance(found, list)
+        assert ("artifacts", "/app/weights.json") in [(f["layer"], f["key"]) for f in found]

@@ -71,6 +71,9 @@ class Processes:
     def address(self) -> tuple[str, int]:
         raise AssertionError
 
+    def said(self) -> str:
+        return ""
+
     def ended(self) -> str | None:
         return None
 

@@ -41,6 +41,9 @@ class Running:
     def address(self) -> tuple[str, int]:
         return "127.0.0.1", self.port
 
+    def said(self) -> str:
+        return ""
+
     def ended(self) -> str | None:
         return self.why_ended
 

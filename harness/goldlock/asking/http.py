@@ -41,7 +41,7 @@ def wait_until_ready(session: Session, http: Http) -> None:
             left = end - time.monotonic()
             if left <= 0:
                 raise SubjectError(
-                    f"the service was not ready within {http.ready.timeout:g} s: {seen}",
+                    f"the service was not ready within {http.ready.timeout:g} s: {seen}{_quoted(session)}",
                     hint="check port and ready in goldlock.toml; the service must listen on 0.0.0.0",
                 )
             try:
@@ -144,8 +144,9 @@ def _send(
             ) from None
         ended = soon_ended(session)
         raise SubjectError(
-            f"{where} broke off: " + (f"the service {ended}" if ended else _reason(error)),
-            hint="look at the service's log",
+            f"{where} broke off: "
+            + (f"the service {ended}" if ended else f"{_reason(error)}{_quoted(session)}"),
+            hint="the service must answer every request with a status and a body",
         ) from error
     if status // 100 != 2:  # the class of success, RFC 9110 section 15
         said = bytes(content[:500]).decode("utf-8", "replace").strip()
@@ -174,6 +175,12 @@ def _columns(answer: object, http: Http, count: int, where: str) -> dict[str, li
             )
         columns[name] = values
     return columns
+
+
+def _quoted(session: Session) -> str:
+    """What a service that still runs has said, behind a message."""
+    said = session.said()
+    return f"\nits log ends:\n{said[-2000:]}" if said else ""
 
 
 def soon_ended(session: Session) -> str | None:

@@ -90,6 +90,9 @@ class Session(Protocol):
     def address(self) -> tuple[str, int]:
         """Host and port at which the service can be reached from here."""
 
+    def said(self) -> str:
+        """The end of the subject's log, as text."""
+
     def ended(self) -> str | None:
         """Why the subject is no longer running, with the end of its log; None while it runs."""
 

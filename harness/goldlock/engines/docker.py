@@ -426,12 +426,16 @@ class DockerSession:
             state = self._api.inspect_container(self._id)["State"]
             if state["Running"] or self._dead is not None:
                 return self._dead
-            log = self._api.logs(self._id, tail=20).decode("utf-8", "replace").strip()
         code = state["ExitCode"]
         reason = f"ended with exit code {code}"
         if code == _KILLED or state.get("OOMKilled"):
             reason += self._memory_note()
-        return f"{reason}\n{log}" if log else reason
+        return f"{reason}\n{log}" if (log := self.said()) else reason
+
+    def said(self) -> str:
+        """The last lines of the container's own log."""
+        with _translated("read the container's log"):
+            return self._api.logs(self._id, tail=20).decode("utf-8", "replace").strip()
 
     def _dies(self, reason: str) -> None:
         """Kill the container: a hanging exec can't be stopped in another way."""

@@ -278,11 +278,14 @@ class LocalSession:
         """Why the service no longer runs, None while it does."""
         if self._service is None or self._service.poll() is None:
             return None
+        reason = f"ended with exit code {self._service.returncode}"
+        return f"{reason}\n{log}" if (log := self.said()) else reason
+
+    def said(self) -> str:
+        """The end of the service's log."""
         with self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - _LOG_TAIL))
-            log = file.read(_LOG_TAIL).decode("utf-8", "replace").strip()
-        reason = f"ended with exit code {self._service.returncode}"
-        return f"{reason}\n{log}" if log else reason
+            return file.read(_LOG_TAIL).decode("utf-8", "replace").strip()
 
     def stop(self) -> None:
         """Kill everything that was started."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from goldlock.results import Rung
 from goldlock_env.findings import Layer, Severity, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from goldlock.report import CaseReport, Failure, Report
     from goldlock.results import ColumnResult, TableResult
     from goldlock_env.findings import Finding
@@ -28,7 +31,9 @@ _LONG = 48
 _MOST = {Severity.ERROR: 60, Severity.WARNING: 15, Severity.INFO: 4}
 
 
-def render(report: Report, *, colour: bool, width: int | None = None, verbose: bool = False) -> str:
+def render(
+    report: Report, *, colour: bool, width: int | None = None, verbose: bool = False, headline: bool = True
+) -> str:
     """The report as text.
 
     Args:
@@ -36,6 +41,7 @@ def render(report: Report, *, colour: bool, width: int | None = None, verbose: b
         colour: whether escape sequences may be used.
         width: columns; None: the terminal's, or 100 where there is none.
         verbose: whether every finding is shown, however many there are.
+        headline: whether the verdict stands above.
     """
     buffer = StringIO()
     console = Console(
@@ -48,7 +54,8 @@ def render(report: Report, *, colour: bool, width: int | None = None, verbose: b
         emoji=False,
         markup=False,
     )
-    console.print(_headline(report), soft_wrap=True)
+    if headline:
+        console.print(_headline(report), soft_wrap=True)
     if report.failure is not None:
         _print_failure(console, "environment", report.failure)
     _print_findings(console, report, verbose=verbose)
@@ -71,12 +78,13 @@ def _headline(report: Report) -> Text:
 
 
 def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
-    differing = [f for f in report.findings if f.status is not Status.UNKNOWN]
+    records = [f for f in report.findings if f.layer in {Layer.LOCK, Layer.GOLDEN}]
     unknown = [f for f in report.findings if f.status is Status.UNKNOWN]
+    differing = [f for f in report.findings if f not in records and f not in unknown]
     counts = ", ".join(
-        f"{sum(f.severity is severity for f in differing)} {severity.value}"
+        f"{number} {severity.value}"
         for severity in Severity
-        if any(f.severity is severity for f in differing)
+        if (number := sum(f.severity is severity for f in differing))
     )
     if report.lock_id is not None and report.failure is None:
         summary = f"differs from the lock: {counts}" if counts else "as locked"
@@ -85,15 +93,7 @@ def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
         console.print(Text("\nenvironment  ", style="bold").append(summary, style=""), soft_wrap=True)
     elif differing:
         console.print(Text("\ndifferences  ", style="bold").append(counts), soft_wrap=True)
-    for severity in Severity:
-        for layer in Layer:
-            alike = [f for f in differing if f.severity is severity and f.layer is layer]
-            shown = alike if verbose or len(alike) <= _MOST[severity] + 1 else alike[: _MOST[severity]]
-            for finding in shown:
-                _print_finding(console, finding)
-            if len(shown) < len(alike):
-                more = f"and {len(alike) - len(shown)} more of {layer} (--verbose shows them)"
-                console.print(f"  {severity.value:<8} {more}", style="dim", soft_wrap=True)
+    _print_by_layer(console, differing, verbose=verbose)
     for finding in unknown:
         console.print(
             f"  unknown  {printable(finding.name)}"
@@ -101,6 +101,21 @@ def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
             style="cyan",
             soft_wrap=True,
         )
+    if records:
+        console.print(Text("\nrecords  ", style="bold").append("lock, goldens or inputs are not as recorded"))
+        _print_by_layer(console, records, verbose=verbose)
+
+
+def _print_by_layer(console: Console, findings: Sequence[Finding], *, verbose: bool) -> None:
+    """Heaviest first; of many that are alike only the first ones."""
+    for severity, layer in itertools.product(Severity, Layer):
+        alike = [f for f in findings if f.severity is severity and f.layer is layer]
+        shown = alike if verbose or len(alike) <= _MOST[severity] + 1 else alike[: _MOST[severity]]
+        for finding in shown:
+            _print_finding(console, finding)
+        if len(shown) < len(alike):
+            more = f"and {len(alike) - len(shown)} more of {layer} (--verbose shows them)"
+            console.print(f"  {severity.value:<8} {more}", style="dim", soft_wrap=True)
 
 
 def _print_finding(console: Console, finding: Finding) -> None:
