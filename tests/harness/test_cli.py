@@ -393,9 +393,8 @@ def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     report_file(tmp_path, "a.json")
     outcome = run("diff", "a.json", "a.json", "-o", "absent/report.txt", cwd=tmp_path)
-    assert outcome.code == 3
-    assert "absent" in outcome.stderr
-    assert "No such file or directory" in outcome.stderr
+    assert outcome.code == 2
+    assert "there is no folder absent" in outcome.stderr
 
 
 def test_a_report_replaces_the_file_a_link_points_to_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
