@@ -62,13 +62,12 @@ def keep(
     if result.passes:
         forget(config, case)
         return
-    host = answers.snapshots[0].host if answers.snapshots else None
     about = {
         "golden-id": golden_id(expected),
         "lock-id": lock.id,
         "image-id": answers.image_id or "",
         "blamed": list(blamed),
-        "cpu-level": (host.cpu_level if host else None) or "",
+        "cpu-level": answers.cpu_level,
     }
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -77,11 +77,10 @@ def record(
 
 def provenance(answers: Answers, lock: Lock | None) -> golden.Provenance:
     """What made the answers."""
-    host = answers.snapshots[0].host if answers.snapshots else None
     return golden.Provenance(
         lock_id="" if lock is None else lock.id,
         image_id=answers.image_id or "",
-        cpu_level=(host.cpu_level if host else None) or "",
+        cpu_level=answers.cpu_level,
         goldlock_version=__version__,
         recorded=dt.datetime.now(dt.timezone.utc).date().isoformat(),
     )

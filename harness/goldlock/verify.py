@@ -49,6 +49,12 @@ class Answers:
     seconds: dict[str, float] = field(default_factory=dict)
     environment_failure: Failure | None = None
 
+    @property
+    def cpu_level(self) -> str:
+        """Feature level of the CPU that gave them; empty where it is not known."""
+        host = self.snapshots[0].host if self.snapshots else None
+        return (host.cpu_level if host else None) or ""
+
 
 def ask_all(
     engine: Engine,

@@ -109,17 +109,8 @@ class DockerEngine:
 
     def image(self, reference: str) -> ImageLayer | None:
         """What identifies an image, None where the engine does not have it."""
-        if (found := self.inspect(reference)) is None:
-            return None
-        labels = (found.get("Config") or {}).get("Labels") or {}
-        digests = found.get("RepoDigests") or []
-        return ImageLayer(
-            reference=reference,
-            manifest_digest=digests[0].rpartition("@")[2] if digests else None,
-            config_id=found["Id"],
-            layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
-            base=labels.get(ownership.BASE_LABEL),
-        )
+        found = self.inspect(reference)
+        return None if found is None else _image_layer(reference, found)
 
     def label(self, reference: str, name: str) -> str | None:
         """The value of an image's label, None where image or label is absent."""
@@ -203,14 +194,15 @@ class DockerSession:
 
     def __init__(self, engine: DockerEngine, launch: Launch, removal: contextlib.ExitStack) -> None:
         """Create and start the container, and start the probe in it."""
-        self._engine, self._api, self._launch, self._local = engine, engine.api, launch, engine.is_here
-        image = engine.image(launch.image)
-        if image is None:
+        self._api, self._launch, self._local = engine.api, launch, engine.is_here
+        found = engine.inspect(launch.image)
+        if found is None:
             raise CouldNotRunError(
                 f"the engine has no image {launch.image}",
                 hint="run `goldlock build`, pull it, or load it with `docker load`",
             )
-        self._image = image
+        self._image = _image_layer(launch.image, found)
+        self._user = launch.user or _unprivileged((found.get("Config") or {}).get("User"))
         self._name = f"goldlock-{uuid.uuid4().hex[:12]}"
         self._dead: str | None = None
         with _translated(f"start a container of {launch.image}"):
@@ -278,7 +270,7 @@ class DockerSession:
             entrypoint=command[:1] if command else None,
             name=self._name,
             host_config=config,
-            user=launch.user or self._own_user(),
+            user=self._user,
             environment=dict(launch.environment),
             labels=labels,
             ports=[launch.service.port] if launch.service else None,
@@ -286,11 +278,6 @@ class DockerSession:
             healthcheck={"test": ["NONE"]},
         )
         self._id = str(created["Id"])
-
-    def _own_user(self) -> str:
-        """The image's user, or nobody where that is root."""
-        user = str(((self._engine.inspect(self._launch.image) or {}).get("Config") or {}).get("User") or "")
-        return user if user.partition(":")[0] not in {"", "root", "0"} else _NOBODY
 
     def _start(self) -> None:
         try:
@@ -445,6 +432,23 @@ class DockerSession:
 
 
 _KILLED = 137
+
+
+def _image_layer(reference: str, found: dict[str, Any]) -> ImageLayer:
+    """What identifies an image, out of what the Engine API says of it."""
+    digests = found.get("RepoDigests") or []
+    return ImageLayer(
+        reference=reference,
+        manifest_digest=digests[0].rpartition("@")[2] if digests else None,
+        config_id=found["Id"],
+        layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
+        base=((found.get("Config") or {}).get("Labels") or {}).get(ownership.BASE_LABEL),
+    )
+
+
+def _unprivileged(user: str | None) -> str:
+    """An image's user, or nobody where that is root."""
+    return user if user and user.partition(":")[0] not in {"", "root", "0"} else _NOBODY
 
 
 class Attached:
