@@ -32,6 +32,7 @@ PURE_CORE = (
     "harness/goldlock/config*",
     "harness/goldlock/decoding*",
     "harness/goldlock/golden*",
+    "harness/goldlock/judging*",
     "harness/goldlock/report*",
     "harness/goldlock/results*",
     "harness/goldlock/tables*",

@@ -76,6 +76,8 @@ class Finding:
     severity: Severity
     note: str = ""
     """The reason of an unknown, or what the difference means."""
+    accepted: str = ""
+    """Why this difference is known and accepted; empty where it is not."""
 
     @property
     def name(self) -> str:

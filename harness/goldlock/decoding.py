@@ -6,6 +6,7 @@ the same Struct definitions are walked once to say everything that is wrong, and
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import enum
 import re
@@ -38,6 +39,7 @@ _LEAVES = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
+    dt.date: "a date",
 }
 
 
@@ -266,6 +268,8 @@ def _check_leaf(value: object, kind: object, path: KeyPath) -> Iterator[Problem]
             advice = f'; write "{value}"'
         elif kind is str and isinstance(value, dict):
             advice = "; a key with a dot in it needs quotes"
+        elif kind is dt.date:
+            advice = ", written without quotes: 2027-01-31"
         yield Problem(path, f"must be {wanted}, not {_told(value)}{advice}")
 
 

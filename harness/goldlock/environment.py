@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from goldlock.errors import ConfigurationError, CouldNotRunError
 from goldlock.report import FailOn, Report, sorted_findings
 from goldlock_env import difference, lock, probing, requirements
 from goldlock_env.decoding import MalformedError
+from goldlock_env.findings import Layer
 from goldlock_env.policy import Policy
 from goldlock_env.snapshot import Snapshot
 
@@ -64,9 +66,9 @@ def make_lock(engine: Engine, config: Config, image: str) -> lock.Lock:
 
 
 def check(
+    config: Config,
     expected: lock.Lock,
     actual: Snapshot,
-    policy: Policy,
     *,
     subject: str,
     engine: str,
@@ -74,18 +76,21 @@ def check(
     fail_on: FailOn,
 ) -> Report:
     """Compare an environment with the lock."""
-    findings = [*difference.compare(expected.snapshot, actual, policy)]
+    findings = [*difference.compare(expected.snapshot, actual, Policy.from_mapping(config.policy))]
     if expected.integrity is not None:
         findings.insert(0, expected.integrity)
+    created = dt.datetime.now(dt.timezone.utc)
     return Report(
         goldlock_version=__version__,
         subject=subject,
         engine=engine,
         image=image,
         lock_id=expected.id,
-        findings=sorted_findings(findings),
+        findings=sorted_findings(config.accepting(findings, created.date())),
         snapshot=actual.to_mapping(),
         fail_on=fail_on,
+        created=created.isoformat(timespec="seconds"),
+        layers=tuple(layer for layer in Layer if layer is not Layer.GOLDEN),
     )
 
 

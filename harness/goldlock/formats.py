@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Format(str, Enum):
-    """How a table is written."""
+    """How a table is written; the value is the suffix of its files."""
 
     CSV = "csv"
     """RFC 4180 with a header line, UTF-8."""
@@ -16,3 +16,9 @@ class Format(str, Enum):
     """One JSON record a line, https://jsonlines.org."""
     NPZ = "npz"
     """A zip file of .npy arrays, one a column, as numpy.savez writes it."""
+    NPY = "npy"
+    """One array as numpy.save writes it: the column ``value``, or a column for each field of a structured array."""
+    PARQUET = "parquet"
+    """Apache Parquet; needs pyarrow (``pip install 'goldlock[parquet]'``)."""
+    ARROW = "arrow"
+    """Arrow IPC, as a file (Feather) or a stream; needs pyarrow."""

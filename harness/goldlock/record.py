@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goldlock import __version__, golden
-from goldlock.errors import ConfigurationError, CouldNotRunError
+from goldlock.accept import in_ci
+from goldlock.errors import ConfigurationError, CouldNotRunError, GoldlockError
+from goldlock.files import sha256_of
 from goldlock.report import FailOn
-from goldlock.tables import decode
+from goldlock.tables import open_table
 from goldlock.tolerance import default_for
 from goldlock.verify import Answers, Question, ask_all
 from goldlock_env import difference
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
 
     from goldlock.config import Case, Config
     from goldlock.engines import Engine
-    from goldlock.tables import Table
+    from goldlock.tables import Batches
     from goldlock.tolerance import Tolerance
     from goldlock_env.lock import Lock
 
@@ -38,40 +43,42 @@ def record(
         Names of the cases that were recorded.
 
     Raises:
-        ConfigurationError: inputs can't be read.
-        CouldNotRunError: a case gave no proper answer, the environment is not the locked one, or the
-            disk is full. Goldens of cases before it are whole; none is half written.
+        ConfigurationError: this runs in CI; half a golden stands where one would; inputs can't be read; or
+            nothing but configuration kept cases from being recorded.
+        CouldNotRunError: the environment is not the locked one, so that nothing was recorded; or a case gave
+            no proper answer, or could not be written: all others were recorded, and the message names both.
     """
-    questions = {
-        case.name: Question(inputs=_inputs(config, case), inputs_format=case.inputs_format) for case in cases
-    }
-    answers = ask_all(
-        engine, config, image, cases, lambda case: questions[case.name], progress, hash_files=False
-    )
-    if answers.environment_failure is not None:
-        raise CouldNotRunError(answers.environment_failure.message, hint=answers.environment_failure.hint)
-    if lock is not None:
-        _check_environment(config, lock, answers)
-    for case in cases:
-        if (failure := answers.failures.get(case.name)) is not None:
-            raise CouldNotRunError(
-                f"case {case.name!r} was not recorded: {failure.message}", hint=failure.hint
-            )
-    for case in cases:
-        question = questions[case.name]
-        table = answers.tables[case.name]
-        _check_rows(case, question, table, progress)
-        golden.record(
-            config.resolve(case.golden),
-            golden.Golden(
-                case=case.name,
-                inputs_name=f"inputs.{question.inputs_format.value}",
-                inputs=question.inputs,
-                outputs=table,
-                columns=golden.describe(table, _tolerances(case, table)),
-                provenance=provenance(answers, lock),
-            ),
+    if in_ci():
+        raise ConfigurationError(
+            "a first record in CI is an error: nobody looks at it, and it would match itself",
+            hint="run `goldlock record` on a workstation, look at the outputs, and commit the golden",
         )
+    for case in cases:
+        golden.is_there(config.resolve(case.golden))
+    questions = {case.name: _question(config, case) for case in cases}
+    with tempfile.TemporaryDirectory(prefix="goldlock-") as scratch:
+        answers = ask_all(
+            engine,
+            config,
+            image,
+            cases,
+            lambda case: questions[case.name].question,
+            progress,
+            scratch=Path(scratch),
+            hash_files=False,
+        )
+        if answers.environment_failure is not None:
+            raise CouldNotRunError(answers.environment_failure.message, hint=answers.environment_failure.hint)
+        if lock is not None:
+            _check_environment(config, lock, answers)
+        failures: dict[str, GoldlockError] = {}
+        for case in cases:
+            try:
+                _write(config, case, questions[case.name], answers, lock, progress)
+            except GoldlockError as error:
+                failures[case.name] = error
+    if failures:
+        raise _told(failures, [case.name for case in cases if case.name not in failures])
     return tuple(case.name for case in cases)
 
 
@@ -86,28 +93,75 @@ def provenance(answers: Answers, lock: Lock | None) -> golden.Provenance:
     )
 
 
-def _inputs(config: Config, case: Case) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    question: Question
+    sha256: str
+    """Of the inputs, before the subject saw them."""
+
+
+def _question(config: Config, case: Case) -> _Asked:
     path = config.resolve(case.inputs)
     try:
-        return path.read_bytes()
+        digest = sha256_of(path)
     except OSError as error:
         raise ConfigurationError(
             f"inputs of case {case.name!r} can't be read: {path}: {error.strerror}",
             hint="set the case's inputs in goldlock.toml",
         ) from error
+    return _Asked(question=Question(inputs=path, inputs_format=case.inputs_format), sha256=digest)
 
 
-def _check_rows(case: Case, question: Question, table: Table, progress: Callable[[str], None]) -> None:
+def _write(
+    config: Config,
+    case: Case,
+    asked: _Asked,
+    answers: Answers,
+    lock: Lock | None,
+    progress: Callable[[str], None],
+) -> None:
+    if (failure := answers.failures.get(case.name)) is not None:
+        raise CouldNotRunError(failure.message, hint=failure.hint)
+    question, outputs = asked.question, answers.tables[case.name]
+    _check_rows(case, question, outputs, progress)
+    golden.record(
+        config.resolve(case.golden),
+        golden.Draft(
+            case=case.name,
+            inputs=question.inputs,
+            inputs_name=f"inputs.{question.inputs_format.value}",
+            inputs_sha256=asked.sha256.removeprefix("sha256:"),
+            outputs=outputs,
+            tolerances=_tolerances(case, outputs),
+            provenance=provenance(answers, lock),
+        ),
+    )
+
+
+def _told(failures: dict[str, GoldlockError], recorded: Sequence[str]) -> GoldlockError:
+    """One error for all cases that were not recorded, which says what became of the others."""
+    lines = [f"case {name!r} was not recorded: {error.message}" for name, error in failures.items()]
+    if recorded:
+        lines.append(f"recorded: {', '.join(recorded)}")
+    hints = dict.fromkeys(error.hint for error in failures.values() if error.hint)
+    configured = all(isinstance(error, ConfigurationError) for error in failures.values())
+    kind = ConfigurationError if configured else CouldNotRunError
+    return kind("\n".join(lines), hint="\n".join(hints))
+
+
+def _check_rows(case: Case, question: Question, outputs: Batches, progress: Callable[[str], None]) -> None:
     """Refuse an answer that says nothing, and tell of one that has not a row for each of the inputs'."""
-    asked = decode(question.inputs, question.inputs_format, where=f"the inputs of case {case.name!r}").rows
-    if asked and not table.rows:
+    asked = open_table(
+        question.inputs, question.inputs_format, where=f"the inputs of case {case.name!r}"
+    ).rows
+    if asked and not outputs.rows:
         raise CouldNotRunError(
-            f"case {case.name!r} was not recorded: its answer to {asked} rows has"
-            f" {'no rows' if table.columns else 'no columns'}, and would match anything as empty",
+            f"its answer to {asked} rows has"
+            f" {'no rows' if outputs.names else 'no columns'}, and would match anything as empty",
             hint="check the case's response (http) or what its command writes",
         )
-    if table.rows != asked:
-        progress(f"note: case {case.name!r} answered {asked} rows with {table.rows}")
+    if outputs.rows != asked:
+        progress(f"note: case {case.name!r} answered {asked} rows with {outputs.rows}")
 
 
 def _check_environment(config: Config, lock: Lock, answers: Answers) -> None:
@@ -122,12 +176,12 @@ def _check_environment(config: Config, lock: Lock, answers: Answers) -> None:
                 )
 
 
-def _tolerances(case: Case, table: Table) -> dict[str, Tolerance]:
-    absent = sorted(case.columns.keys() - table.columns.keys())
+def _tolerances(case: Case, outputs: Batches) -> dict[str, Tolerance]:
+    types = outputs.types
+    absent = sorted(case.columns.keys() - types.keys())
     if absent:
         raise ConfigurationError(
-            f"case {case.name!r} has tolerances for columns that its output does not have: {', '.join(absent)}",
-            hint=f"the output has {', '.join(table.columns)}",
+            f"it has tolerances for columns that its output does not have: {', '.join(absent)}",
+            hint=f"the output has {', '.join(types)}",
         )
-    types = table.types
     return {name: column.applied_to(default_for(types[name].dtype)) for name, column in case.columns.items()}

@@ -5,19 +5,16 @@ Every renderer (terminal, JSON and those to come) reads this value and nothing e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Any
 
-from goldlock_env.findings import Severity, Status
+import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from goldlock.results import InputRows, Record, Rung, TableResult
+from goldlock_env.findings import Finding, Layer, Severity, Status
 
-    from goldlock.results import Rung, TableResult
-    from goldlock_env.findings import Finding
-
-REPORT_VERSION = "1.0"
+REPORT_VERSION = "2.0"
 
 
 class Verdict(str, Enum):
@@ -45,23 +42,21 @@ class FailOn(str, Enum):
 
     def counts(self, finding: Finding) -> bool:
         """Whether a finding of the environment makes a drift."""
-        if finding.status in {Status.SAME, Status.UNKNOWN} or self is FailOn.OUTPUTS:
+        if finding.status in {Status.SAME, Status.UNKNOWN} or finding.accepted or self is FailOn.OUTPUTS:
             return False
         if self is FailOn.WARNING:
             return finding.severity is not Severity.INFO
         return finding.severity is Severity.ERROR
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Record, frozen=True, kw_only=True):
     """Why a case could not be run."""
 
     message: str
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseReport:
+class CaseReport(Record, frozen=True, kw_only=True):
     """One case: its comparison, or why there is none."""
 
     name: str
@@ -73,13 +68,21 @@ class CaseReport:
     """From the question to the answer; starting the subject is not in it."""
     table: TableResult | None = None
     failure: Failure | None = None
+    inputs: InputRows | None = None
+    """Of the rows that `table` shows; None where none is shown or the inputs are no table of as many rows."""
+    variant: str = ""
+    """Which of several right goldens was compared with; empty for the only or first one."""
+    known_bad: str = ""
+    """The known-bad golden that the answer matches: its name and reason. A case that matches one has drifted."""
+    notes: tuple[str, ...] = ()
+    """About the case: a golden that could not be used, another one that was closer."""
 
     @property
     def verdict(self) -> Verdict:
         """This case alone."""
         if self.table is None:
             return Verdict.COULD_NOT_RUN
-        return Verdict.MATCH if self.table.passes else Verdict.DRIFT
+        return Verdict.MATCH if self.table.passes and not self.known_bad else Verdict.DRIFT
 
     @property
     def rung(self) -> Rung | None:
@@ -87,8 +90,7 @@ class CaseReport:
         return None if self.table is None else self.table.rung
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Record, frozen=True, kw_only=True):
     """Everything one run found."""
 
     goldlock_version: str
@@ -102,12 +104,18 @@ class Report:
     findings: tuple[Finding, ...] = ()
     """Of the environment, lock and goldens: differences and unknowns, errors first."""
     cases: tuple[CaseReport, ...] = ()
-    snapshot: Mapping[str, object] = field(default_factory=dict)
+    snapshot: dict[str, Any] = msgspec.field(default_factory=dict)
     """What the probe saw, so that two saved reports can be compared later."""
     notes: tuple[str, ...] = ()
     fail_on: FailOn = FailOn.ERROR
     failure: Failure | None = None
     """Why the environment could not be looked at."""
+    created: str = ""
+    """When, ISO 8601 in UTC, to the second; empty where nobody said."""
+    command: str = ""
+    """The command line that made this report, for whoever wants to see it again."""
+    layers: tuple[Layer, ...] = ()
+    """The layers of the environment that were looked at, whether they differ or not."""
 
     @property
     def verdict(self) -> Verdict:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import PurePosixPath
+import os
+import tempfile
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from goldlock import __version__
 from goldlock.engines import Launch
 from goldlock.errors import ConfigurationError, SubjectError
+from goldlock.files import sha256_of
 from goldlock.report import FailOn, Report, sorted_findings
 from goldlock_env.findings import Finding, Layer, Severity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from goldlock.config import Config, Training
     from goldlock.engines import Engine
@@ -36,8 +37,9 @@ def reproduce(
         runs = []
         for number in range(RUNS):
             progress(f"training {training.name} in a fresh container, {number + 1} of {RUNS}")
-            runs.append(train(engine, config, training))
-        first, second = map(_digests, runs)
+            with tempfile.TemporaryDirectory(prefix="goldlock-") as folder:
+                runs.append(_digests(train(engine, config, training, Path(folder))))
+        first, second = runs
         findings += _differences(
             training.name,
             first,
@@ -60,18 +62,17 @@ def reproduce(
     )
 
 
-def train(engine: Engine, config: Config, training: Training) -> Mapping[str, bytes]:
-    """Run one training in a fresh session; contents of its artifacts by path below the output folder."""
+def train(engine: Engine, config: Config, training: Training, into: Path) -> Mapping[str, Path]:
+    """Run one training in a fresh session; its artifacts, copied into `into`, by path below the output folder."""
     files = {}
     for name, path in training.inputs.items():
         source = config.resolve(path)
-        try:
-            files[f"{name}{source.suffix}"] = source.read_bytes()
-        except OSError as error:
+        if not source.is_file() or not os.access(source, os.R_OK):
             raise ConfigurationError(
-                f"input {name!r} of training {training.name!r} can't be read: {source}: {error.strerror}",
+                f"input {name!r} of training {training.name!r} can't be read: {source}",
                 hint="set the training's inputs in goldlock.toml",
-            ) from error
+            )
+        files[f"{name}{source.suffix}"] = source
     launch = Launch(
         image=training.image,
         python=config.subject.python,
@@ -81,7 +82,7 @@ def train(engine: Engine, config: Config, training: Training) -> Mapping[str, by
         hash_files=False,
     )
     with engine.session(launch) as session:
-        done = session.run(training.run, files=files, output="output/", timeout=training.timeout)
+        done = session.run(training.run, files=files, output="output/", into=into, timeout=training.timeout)
         ended = session.ended()
     if done.exit_code:
         said = done.stderr.strip() or done.stdout[-2000:].decode("utf-8", "replace").strip()
@@ -89,7 +90,7 @@ def train(engine: Engine, config: Config, training: Training) -> Mapping[str, by
             f"training {training.name!r} ended with exit code {done.exit_code}:\n{ended or said[-2000:]}",
             hint="run it by hand in the image to see why; goldlock gives no network and a read-only root",
         )
-    artifacts = {str(PurePosixPath(path).relative_to("output")): data for path, data in done.files.items()}
+    artifacts = {str(PurePosixPath(name).relative_to("output")): path for name, path in done.files.items()}
     if not artifacts:
         raise SubjectError(
             f"training {training.name!r} wrote no artifact",
@@ -105,11 +106,11 @@ def _recorded(folder: Path) -> dict[str, str]:
             f"there are no recorded artifacts in {folder}",
             hint="set the training's recorded folder in goldlock.toml, and commit the artifacts there",
         )
-    return _digests({path.relative_to(folder).as_posix(): path.read_bytes() for path in paths})
+    return _digests({path.relative_to(folder).as_posix(): path for path in paths})
 
 
-def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    return {name: f"sha256:{hashlib.sha256(content).hexdigest()}" for name, content in files.items()}
+def _digests(files: Mapping[str, Path]) -> dict[str, str]:
+    return {name: sha256_of(path) for name, path in files.items()}
 
 
 def _differences(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A value of a report: written as JSON under kebab-case keys, and read back."""
+
 
 Value = bool | int | float | str | None
 """One cell, as a plain Python value."""
@@ -18,6 +24,8 @@ class Rung(str, Enum):
     """Every difference is within the stated number of ULP; -0.0 for 0.0 is distance 0 and stands here."""
     TOLERANCE = "tolerance"
     """Every difference is within rtol and atol."""
+    EQUIVALENT = "equivalent"
+    """Another answer that this case was told to take for the same one: signs, names of clusters, order of rows."""
     DRIFTED = "drifted"
     """A number is outside its tolerance."""
     FLIPPED = "flipped"
@@ -33,11 +41,10 @@ class Rung(str, Enum):
     @property
     def passes(self) -> bool:
         """Whether this rung is a match."""
-        return self in {Rung.IDENTICAL, Rung.ULP, Rung.TOLERANCE}
+        return self in {Rung.IDENTICAL, Rung.ULP, Rung.TOLERANCE, Rung.EQUIVALENT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extreme:
+class Extreme(Record, frozen=True, kw_only=True):
     """The largest of one distance, and where it is."""
 
     value: float | int
@@ -48,8 +55,7 @@ class Extreme:
     actual: Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorstRow:
+class WorstRow(Record, frozen=True, kw_only=True):
     """One row that differs, at its worst value."""
 
     row: int
@@ -66,8 +72,7 @@ class WorstRow:
     """For a flip with known scores: the largest minus the second largest of the expected scores."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Flip(Record, frozen=True, kw_only=True):
     """How often one value became another."""
 
     expected: Value
@@ -75,8 +80,34 @@ class Flip:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnResult:
+class Bucket(Record, frozen=True, kw_only=True):
+    """How many pairs of values lie at one distance from each other."""
+
+    low: int
+    """Smallest distance that is counted here; 0 counts identical pairs, and zeros of another sign."""
+    high: int | None
+    """Largest distance that is counted here; None: pairs without one, NaN or an infinity on one side only."""
+    count: int
+
+
+class Histogram(Record, frozen=True, kw_only=True):
+    """Distances of all pairs of a column of numbers, in buckets that double: 0, 1, 2, 3 to 4, 5 to 8, ..."""
+
+    unit: str
+    """`ulp` for floats of one dtype, else `absolute`: whole numbers as they are, others rounded up."""
+    buckets: tuple[Bucket, ...]
+    """Rising, without empty ones; together they count every pair."""
+
+
+class Point(Record, frozen=True, kw_only=True):
+    """One pair of a column of numbers, for a plot."""
+
+    row: int
+    expected: float
+    actual: float
+
+
+class ColumnResult(Record, frozen=True, kw_only=True):
     """One column's comparison."""
 
     name: str
@@ -98,13 +129,23 @@ class ColumnResult:
     """To the expected value; pairs whose expected value is zero have none."""
     largest_ulp: Extreme | None = None
     worst: tuple[WorstRow, ...] = ()
-    """At most ten: those outside tolerance first, then by distance; flips by margin, the clearest first."""
+    """The worst first, at most as many as were asked for: those outside tolerance, then by distance; flips by margin."""
     flips: tuple[Flip, ...] = ()
     """At most ten kinds of flip, the most frequent first."""
     would_pass: str = ""
     """The tolerance at which the column would pass; empty when it passes or no tolerance can help."""
     ignored: bool = False
     note: str = ""
+    tolerance: str = ""
+    """What the column was judged by, in a few words: "probability, rtol 0.0001, atol 1e-06, ulp 4"."""
+    tops_moved: int = 0
+    """Rows of a probability column whose largest value is at another place: their label flips."""
+    ranks_moved: int = 0
+    """Rows of a probability column whose largest value stays and whose others are in another order."""
+    distances: Histogram | None = None
+    """None for text, true/false and dates."""
+    points: tuple[Point, ...] = ()
+    """Some hundred pairs of numbers, spread evenly over the rows, and the worst ones; in the order of rows."""
 
     @property
     def share(self) -> float:
@@ -117,8 +158,15 @@ class ColumnResult:
         return self.rung.passes or (self.ignored and self.rung is not Rung.SCHEMA)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableResult:
+class InputRows(Record, frozen=True, kw_only=True):
+    """The inputs of the rows that a report shows."""
+
+    names: tuple[str, ...]
+    rows: dict[int, tuple[Value, ...]]
+    """By zero-based row; a value with a shape is written as text."""
+
+
+class TableResult(Record, frozen=True, kw_only=True):
     """All columns of the golden, in its order, then those it does not have."""
 
     rung: Rung

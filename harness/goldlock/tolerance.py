@@ -6,7 +6,7 @@ Precedence: the case's ``columns`` in goldlock.toml, then golden.toml, then `def
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,7 +15,8 @@ from goldlock_env.errors import ConfigurationError
 DEFAULT_ULP = 4
 """Two libraries that both round their last operation correctly rarely differ by more."""
 
-_DEFAULT_RTOL = {"float16": 1e-5, "float32": 1e-5, "float64": 1e-9}
+_DEFAULT_RTOL = {"bfloat16": 1e-5, "float16": 1e-5, "float32": 1e-5, "float64": 1e-9}
+_WITHOUT_DISTANCE = frozenset(("bool", "str", "date", "datetime"))
 
 
 class Kind(str, Enum):
@@ -38,6 +39,26 @@ class Kind(str, Enum):
         return self in {Kind.CLOSE, Kind.PROBABILITY}
 
 
+class UpTo(str, Enum):
+    """Another answer that is taken for the same one: reported as equivalent, never as identical."""
+
+    NOTHING = "nothing"
+    SIGN = "sign"
+    """A whole column times -1; for a column whose rows hold several values, each of these places by itself
+    (the components of a PCA)."""
+    NAMES = "names"
+    """Labels under other names, one to one (the numbers of clusters)."""
+
+
+class Loose(str, Enum):
+    """What of a column's type may be another one."""
+
+    DTYPE = "dtype"
+    """Numbers of another width or kind are compared by value."""
+    SHAPE = "shape"
+    """Lengths of 1 are ignored."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:
     """The tolerance of one column.
@@ -46,7 +67,7 @@ class Tolerance:
     representable numbers lie between them. NaN passes for NaN only, an infinity for itself only.
 
     Raises ConfigurationError for a number that is negative or not finite, an ignored column without a
-    reason, and scores for anything but a label.
+    reason, scores for anything but a label, and an `up_to` that means nothing for the kind.
     """
 
     kind: Kind
@@ -58,8 +79,11 @@ class Tolerance:
     """Units in the last place, of the column's own dtype."""
     reason: str = ""
     """Why the column is ignored, or why its tolerance is what it is."""
-    scores: str | None = None
-    """For a label: the column whose values chose it, shape (rows, classes) or (rows,) for two classes."""
+    scores: tuple[str, ...] = ()
+    """For a label, the columns whose values chose it: one a class; or a single one of shape (rows, classes),
+    or (rows,) for two classes."""
+    up_to: UpTo = UpTo.NOTHING
+    loose: tuple[Loose, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
@@ -78,19 +102,57 @@ class Tolerance:
                 "a column is ignored without a reason",
                 hint='say why in the same table, for example reason = "a timestamp"',
             )
-        if self.scores is not None and self.kind is not Kind.LABEL:
+        if self.scores and self.kind is not Kind.LABEL:
             raise ConfigurationError(
-                f"scores = {self.scores!r} stands on a column of kind {self.kind.value!r}; only a label has scores",
+                f"scores = {_listed(self.scores)} stands on a column of kind {self.kind.value!r};"
+                " only a label has scores",
                 hint='set kind = "label", or remove scores',
+            )
+        kinds = _UP_TO_KINDS[self.up_to]
+        if self.kind not in kinds:
+            raise ConfigurationError(
+                f"up-to = {self.up_to.value!r} stands on a column of kind {self.kind.value!r}",
+                hint=f"it is for the kinds {' and '.join(sorted(kind.value for kind in kinds))}; or remove up-to",
             )
 
     def check(self, column: str, dtype: str) -> None:
         """Raise ConfigurationError where this tolerance cannot be applied to a column of type `dtype`."""
-        if self.kind.numeric and dtype in {"str", "bool"}:
+        if self.kind.numeric and dtype in _WITHOUT_DISTANCE:
             raise ConfigurationError(
                 f"column {column!r} holds {dtype}, and its kind is {self.kind.value!r}, which is for numbers",
                 hint='use kind = "label" or kind = "exact" for it',
             )
+        if self.up_to is UpTo.SIGN and "float" not in dtype:
+            raise ConfigurationError(
+                f"column {column!r} holds {dtype}, and up-to is 'sign', which is for floats",
+                hint="remove up-to for it",
+            )
+        if self.up_to is UpTo.NAMES and "float" in dtype:
+            raise ConfigurationError(
+                f"column {column!r} holds {dtype}, and up-to is 'names', which is for names of groups",
+                hint="use it for text, whole numbers or true/false",
+            )
+
+    def stated(self) -> str:
+        """Return the tolerance in a few words, such as "close, rtol 1e-05, ulp 4"; what is zero is left out."""
+        parts = [self.kind.value]
+        for name, value in (("rtol", self.rtol), ("atol", self.atol), ("ulp", self.ulp)):
+            parts += [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"] if value else []
+        parts += [f"scores {', '.join(self.scores)}"] if self.scores else []
+        parts += [f"up to {self.up_to.value}"] if self.up_to is not UpTo.NOTHING else []
+        parts += [f"any {each.value}" for each in self.loose]
+        return ", ".join(parts)
+
+
+_UP_TO_KINDS = {
+    UpTo.NOTHING: frozenset(Kind),
+    UpTo.SIGN: frozenset((Kind.EXACT, Kind.CLOSE)),
+    UpTo.NAMES: frozenset((Kind.EXACT, Kind.LABEL)),
+}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return repr(names[0]) if len(names) == 1 else repr(list(names))
 
 
 def default_for(dtype: str) -> Tolerance:
@@ -108,7 +170,9 @@ def override(
     atol: float | None = None,
     ulp: int | None = None,
     reason: str = "",
-    scores: str | None = None,
+    scores: Sequence[str] = (),
+    up_to: UpTo | None = None,
+    loose: Sequence[Loose] | None = None,
 ) -> Tolerance:
     """Return `base` with what is given replaced; what is None or empty stays.
 
@@ -120,13 +184,16 @@ def override(
         kind = Kind.CLOSE if numbers and not base.kind.numeric else base.kind
     afresh = kind is not base.kind and not (kind.numeric and base.kind.numeric)
     start = Tolerance(kind=Kind.EXACT) if afresh else base
+    kept = start.up_to if kind in _UP_TO_KINDS[start.up_to] else UpTo.NOTHING
     return Tolerance(
         kind=kind,
         rtol=start.rtol if rtol is None else rtol,
         atol=start.atol if atol is None else atol,
         ulp=start.ulp if ulp is None else ulp,
         reason=reason or start.reason,
-        scores=scores or start.scores,
+        scores=tuple(scores) or start.scores,
+        up_to=kept if up_to is None else up_to,
+        loose=base.loose if loose is None else tuple(loose),
     )
 
 

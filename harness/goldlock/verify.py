@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import hashlib
+import datetime as dt
 import importlib
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goldlock import __version__
 from goldlock.asking import way
 from goldlock.errors import ConfigurationError, CouldNotRunError, SubjectError
+from goldlock.files import sha256_of
 from goldlock.formats import Format
+from goldlock.judging import Judgement, judge
 from goldlock.report import CaseReport, FailOn, Failure, Report, sorted_findings
-from goldlock.tolerance import Kind, Tolerance
 from goldlock_env import difference
 from goldlock_env.findings import Finding, Layer, Severity, Status
 from goldlock_env.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from goldlock import golden
     from goldlock.config import Case, Config
     from goldlock.engines import Engine, Service, Session
-    from goldlock.tables import Table
+    from goldlock.golden import Golden, Goldens
+    from goldlock.tables import Batches
     from goldlock_env.lock import Lock
     from goldlock_env.snapshot import Snapshot
+
+WORST = 100
+"""Worst rows of a column that a report holds unless told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """The inputs that a case is asked with."""
 
-    inputs: bytes
+    inputs: Path
     inputs_format: Format
 
 
@@ -44,7 +50,7 @@ class Answers:
 
     image_id: str | None = None
     snapshots: list[Snapshot] = field(default_factory=list)
-    tables: dict[str, Table] = field(default_factory=dict)
+    tables: dict[str, Batches] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     environment_failure: Failure | None = None
@@ -64,6 +70,7 @@ def ask_all(
     load: Callable[[Case], Question],
     progress: Callable[[str], None],
     *,
+    scratch: Path,
     hash_files: bool = True,
 ) -> Answers:
     """Ask every case, starting the subject once per way of asking.
@@ -78,6 +85,7 @@ def ask_all(
         cases: which to ask.
         load: gives a case's inputs once the subject runs; its `CouldNotRunError` is that case's failure.
         progress: told what takes long.
+        scratch: a folder of the caller's; the answers can be read as long as it is there.
         hash_files: whether installed files are hashed.
     """
     # While the engine starts the subject there is time for what is needed afterwards.
@@ -87,14 +95,23 @@ def ask_all(
         waiting = group
         while waiting:
             asked = _one_session(
-                engine, config, image, service, waiting, load, answers, progress, hash_files=hash_files
+                engine,
+                config,
+                image,
+                service,
+                waiting,
+                load,
+                answers,
+                progress,
+                scratch=scratch,
+                hash_files=hash_files,
             )
             waiting = waiting[asked:]
     return answers
 
 
 def _warm_up() -> None:
-    for module in ("asking.command", "asking.http", "compare", "golden", "received", "render.terminal"):
+    for module in ("asking.command", "asking.http", "judging", "golden", "received", "render.terminal"):
         importlib.import_module(f"goldlock.{module}")
 
 
@@ -108,6 +125,7 @@ def _one_session(
     answers: Answers,
     progress: Callable[[str], None],
     *,
+    scratch: Path,
     hash_files: bool,
 ) -> int:
     """Ask in one running subject until it dies; returns how many cases were dealt with."""
@@ -116,7 +134,7 @@ def _one_session(
     try:
         with engine.session(way.launch(config, image, service, hash_files=hash_files)) as session:
             answers.image_id = session.image_id
-            dealt = _ask_in(session, cases, load, answers, config.subject.limits.output_bytes)
+            dealt = _ask_in(session, cases, load, answers, config.subject.limits.output_bytes, scratch)
             answers.environment_failure = _look(session, service, answers) or answers.environment_failure
     except SubjectError as error:
         # It did not even start.
@@ -127,7 +145,12 @@ def _one_session(
 
 
 def _ask_in(
-    session: Session, cases: Sequence[Case], load: Callable[[Case], Question], answers: Answers, limit: int
+    session: Session,
+    cases: Sequence[Case],
+    load: Callable[[Case], Question],
+    answers: Answers,
+    limit: int,
+    scratch: Path,
 ) -> int:
     if cases[0].http is not None:
         from goldlock.asking import http
@@ -144,7 +167,12 @@ def _ask_in(
             question = load(case)
             started = time.monotonic()
             answers.tables[case.name] = way.ask(
-                session, case, question.inputs, question.inputs_format, limit=limit
+                session,
+                case,
+                question.inputs,
+                question.inputs_format,
+                limit=limit,
+                into=Path(tempfile.mkdtemp(dir=scratch)),
             )
         except CouldNotRunError as error:
             answers.failures[case.name] = Failure(message=error.message, hint=error.hint)
@@ -185,6 +213,7 @@ def verify(
     *,
     fail_on: FailOn = FailOn.ERROR,
     hash_files: bool = True,
+    worst: int = WORST,
 ) -> Report:
     """Compare a subject with its lock and its goldens.
 
@@ -199,6 +228,7 @@ def verify(
         progress: told what takes long.
         fail_on: which findings of the environment make a drift.
         hash_files: whether installed files are hashed again.
+        worst: most worst rows of each column that the report holds.
 
     Raises:
         ConfigurationError: goldlock.toml has no case, or a tolerance for a column that no golden has.
@@ -210,54 +240,82 @@ def verify(
             hint="add a [[case]], or look at the environment alone with `goldlock check`",
         )
     policy = Policy.from_mapping(config.policy)
-    goldens: dict[str, golden.Golden] = {}
+    goldens: dict[str, Goldens] = {}
     findings: list[Finding] = [] if lock.integrity is None else [lock.integrity]
 
     def load(case: Case) -> Question:
-        from goldlock.golden import load as load_golden
+        from goldlock.golden import load_all
 
-        loaded = load_golden(config.resolve(case.golden))
-        if loaded.integrity:
+        loaded = load_all(config.resolve(case.golden))
+        findings.extend(loaded.integrity)
+        if loaded.first.integrity:
             # What was edited can't judge an answer: the edit is the finding, not what follows from it.
-            findings.extend(loaded.integrity)
             raise CouldNotRunError(
                 "its golden was edited by hand, so nothing was compared with it",
                 hint="take it from version control again, or remove its folder and run"
                 f" `goldlock record {case.name}`; a tolerance is set in goldlock.toml",
             )
-        findings.extend(_inputs_findings(config, case, loaded.inputs))
+        findings.extend(_inputs_findings(config, case, loaded.first))
         goldens[case.name] = loaded
-        return Question(inputs=loaded.inputs, inputs_format=inputs_format(loaded))
+        return Question(inputs=loaded.first.inputs, inputs_format=inputs_format(loaded.first))
 
-    answers = ask_all(engine, config, image, cases, load, progress, hash_files=hash_files)
-    # Loaded while the subject started.
-    from goldlock import received
-    from goldlock.compare import compare_tables
-
-    for snapshot in answers.snapshots:
-        findings += difference.compare(lock.snapshot, snapshot, policy)
-    blamed = [
-        finding.name
-        for finding in findings
-        if FailOn.ERROR.counts(finding) and finding.layer is not Layer.GOLDEN
-    ]
-    reports = []
-    for case in cases:
-        expected, table = goldens.get(case.name), answers.tables.get(case.name)
-        result = None
-        if expected is not None and table is not None:
-            result = compare_tables(expected.outputs, table, tolerances(expected, case))
-            received.keep(config, case.name, expected, table, result, answers, lock, blamed)
-        reports.append(
-            CaseReport(
-                name=case.name,
-                way=way.name(case),
-                golden=case.golden,
-                seconds=answers.seconds.get(case.name, 0.0),
-                table=result,
-                failure=answers.failures.get(case.name),
-            )
+    with tempfile.TemporaryDirectory(prefix="goldlock-") as folder:
+        answers = ask_all(
+            engine, config, image, cases, load, progress, scratch=Path(folder), hash_files=hash_files
         )
+        # Loaded while the subject started.
+        from goldlock import received
+        from goldlock.golden import stale
+
+        findings += stale([config.resolve(case.golden) for case in config.case])
+        for snapshot in answers.snapshots:
+            findings += difference.compare(lock.snapshot, snapshot, policy)
+        findings = [*config.accepting(findings, _today())]
+        blamed = tuple(
+            finding.name
+            for finding in findings
+            if FailOn.ERROR.counts(finding) and finding.layer is not Layer.GOLDEN
+        )
+        reports = []
+        for case in cases:
+            loaded, table = goldens.get(case.name), answers.tables.get(case.name)
+            failure = answers.failures.get(case.name)
+            found, unkept = Judgement(), ""
+            if loaded is not None and table is not None:
+                try:
+                    found = judge(
+                        case, loaded, table, lock_id=lock.id, cpu_level=answers.cpu_level, worst=worst
+                    )
+                except CouldNotRunError as error:
+                    # A file that turns out broken on the way: it was opened, and read only now.
+                    failure = Failure(message=error.message, hint=error.hint)
+                else:
+                    unkept = received.settle(
+                        config,
+                        case.name,
+                        found.golden or loaded.first,
+                        table,
+                        passes=found.passes,
+                        lock_id=lock.id,
+                        image_id=answers.image_id or "",
+                        cpu_level=answers.cpu_level,
+                        blamed=blamed,
+                        digests=found.digests,
+                    )
+            reports.append(
+                CaseReport(
+                    name=case.name,
+                    way=way.name(case),
+                    golden=case.golden,
+                    seconds=answers.seconds.get(case.name, 0.0),
+                    table=found.table,
+                    failure=failure,
+                    inputs=found.inputs,
+                    variant=found.golden.name if found.golden else "",
+                    known_bad=found.known_bad,
+                    notes=(*found.notes, *([f"not kept for accept: {unkept}"] if unkept else [])),
+                )
+            )
     return Report(
         goldlock_version=__version__,
         subject=config.subject.name,
@@ -269,21 +327,33 @@ def verify(
         snapshot=answers.snapshots[0].to_mapping() if answers.snapshots else {},
         fail_on=fail_on,
         failure=answers.environment_failure,
+        created=now(),
+        layers=tuple(Layer) if answers.snapshots else (Layer.LOCK, Layer.GOLDEN),
     )
 
 
-def _inputs_findings(config: Config, case: Case, recorded: bytes) -> list[Finding]:
+def now() -> str:
+    """The time of a report: ISO 8601 in UTC, to the second."""
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.timezone.utc).date()
+
+
+def _inputs_findings(config: Config, case: Case, recorded: Golden) -> list[Finding]:
     """Whether the inputs that goldlock.toml names are still those that the golden was recorded with."""
     path = config.resolve(case.inputs)
-    now = path.read_bytes() if path.is_file() else None
-    if now == recorded:
+    now = sha256_of(path) if path.is_file() else None
+    before = sha256_of(recorded.inputs)
+    if now == before:
         return []
     return [
         Finding(
             layer=Layer.GOLDEN,
             key=f"{case.name}: {case.inputs}",
-            expected=f"sha256:{hashlib.sha256(recorded).hexdigest()}",
-            actual=None if now is None else f"sha256:{hashlib.sha256(now).hexdigest()}",
+            expected=before,
+            actual=now,
             status=Status.MISSING if now is None else Status.CHANGED,
             severity=Severity.WARNING,
             note="asked with the inputs that were recorded; remove the golden and record again to test others",
@@ -291,20 +361,6 @@ def _inputs_findings(config: Config, case: Case, recorded: bytes) -> list[Findin
     ]
 
 
-def inputs_format(expected: golden.Golden) -> Format:
+def inputs_format(expected: Golden) -> Format:
     """The format that the name of a golden's inputs says."""
-    return Format(expected.inputs_name.rpartition(".")[2])
-
-
-def tolerances(expected: golden.Golden, case: Case) -> Mapping[str, Tolerance]:
-    """Each column's tolerance: goldlock.toml before golden.toml before the default of its dtype.
-
-    Raises `ConfigurationError` for a configured column that the golden does not have.
-    """
-    from goldlock import golden
-
-    recorded = golden.tolerances_for(expected, {})
-    bases = {name: recorded.get(name) or Tolerance(kind=Kind.EXACT) for name in case.columns}
-    return golden.tolerances_for(
-        expected, {name: column.applied_to(bases[name]) for name, column in case.columns.items()}
-    )
+    return Format(expected.inputs_name.rpartition(".")[2].lower())

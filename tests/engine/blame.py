@@ -43,9 +43,14 @@ def cases(outcome: Outcome) -> dict[str, dict[str, object]]:
     return {str(case["name"]): case for case in cast("list[dict[str, object]]", outcome.report["cases"])}
 
 
+def table(outcome: Outcome, case: str = "batch") -> dict[str, object]:
+    """The comparison of a case."""
+    return cast("dict[str, object]", cases(outcome)[case]["table"])
+
+
 def columns(outcome: Outcome, case: str = "batch") -> dict[str, dict[str, object]]:
     """The comparison of each column of a case, in the report's order."""
-    listed = cast("list[dict[str, object]]", cases(outcome)[case]["columns"])
+    listed = cast("list[dict[str, object]]", table(outcome, case)["columns"])
     return {str(column["name"]): column for column in listed}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from tests.engine.blame import BATCH, HTTP, blamed, cases, columns, rungs
+from tests.engine.blame import BATCH, HTTP, blamed, cases, columns, rungs, table
 from tests.engine.conftest import MINI
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def answering(mini: Project, drifted: Drifted) -> Callable[..., Outcome]:
 
 
 def _notes(outcome: Outcome) -> str:
-    return "\n".join(cast("list[str]", cases(outcome)["batch"]["notes"]))
+    return "\n".join(cast("list[str]", table(outcome)["notes"]))
 
 
 def test_two_swapped_labels_are_flips(mini: Project, drifted: Drifted) -> None:
@@ -118,8 +118,8 @@ def test_labels_as_numbers_are_another_dtype(answering: Callable[..., Outcome]) 
 
 def test_dropped_rows_are_named(answering: Callable[..., Outcome]) -> None:
     outcome = answering("columns = {name: values[:3] + values[5:] for name, values in columns.items()}")
-    case = cases(outcome)["batch"]
-    assert (case["rung"], case["expected-rows"], case["actual-rows"]) == ("schema", 8, 6)
+    found = table(outcome)
+    assert (found["rung"], found["expected-rows"], found["actual-rows"]) == ("schema", 8, 6)
     assert "8 rows are expected, 6 came" in _notes(outcome)
     assert "rows look dropped: of the golden's, rows 3, 4" in _notes(outcome)
     assert "duplicated" not in _notes(outcome)
@@ -127,8 +127,8 @@ def test_dropped_rows_are_named(answering: Callable[..., Outcome]) -> None:
 
 def test_duplicated_rows_are_named(answering: Callable[..., Outcome]) -> None:
     outcome = answering("columns = {name: values + values[2:4] for name, values in columns.items()}")
-    case = cases(outcome)["batch"]
-    assert (case["rung"], case["expected-rows"], case["actual-rows"]) == ("schema", 8, 10)
+    found = table(outcome)
+    assert (found["rung"], found["expected-rows"], found["actual-rows"]) == ("schema", 8, 10)
     assert "rows look duplicated: of the output's, rows 8, 9" in _notes(outcome)
     assert "dropped" not in _notes(outcome)
 
@@ -138,8 +138,8 @@ def test_a_row_written_over_another_is_named_as_both(answering: Callable[..., Ou
     outcome = answering(
         "columns = {name: [*values[:6], values[5], *values[7:]] for name, values in columns.items()}"
     )
-    case = cases(outcome)["batch"]
-    assert (case["rung"], case["expected-rows"], case["actual-rows"]) == ("flipped", 8, 8)
+    found = table(outcome)
+    assert (found["rung"], found["expected-rows"], found["actual-rows"]) == ("flipped", 8, 8)
     assert "rows look dropped: of the golden's, row 6" in _notes(outcome)
     assert "rows look duplicated: of the output's, row 6" in _notes(outcome)
 

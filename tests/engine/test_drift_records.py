@@ -75,7 +75,7 @@ def _only_that_case_was_not_compared(outcome: Outcome, case: str) -> None:
     reports = cases(outcome)
     other = "http" if case == "batch" else "batch"
     assert (reports[other]["verdict"], reports[other]["rung"]) == ("match", "identical")
-    assert (reports[case]["verdict"], reports[case]["columns"]) == ("could not run", [])
+    assert (reports[case]["verdict"], reports[case]["table"]) == ("could not run", None)
     failure = cast("dict[str, str]", reports[case]["failure"])
     assert "edited by hand" in failure["message"]
     assert f"goldlock record {case}" in failure["hint"]

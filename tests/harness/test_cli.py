@@ -29,7 +29,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["accept", "build", "check", "completion", "diff", "lock", "record", "reproduce", "verify"]
+COMMANDS = [
+    "accept",
+    "build",
+    "check",
+    "completion",
+    "diff",
+    "lock",
+    "record",
+    "report",
+    "reproduce",
+    "sealed",
+    "verify",
+]
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 
 # A subject without dependencies; what it does is said by the file beside it.
@@ -492,7 +504,7 @@ def test_completion_completes_commands_and_options(tmp_path: Path) -> None:
         env = {"_GOLDLOCK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
         return {line.partition(",")[2] for line in run(cwd=tmp_path, env=env).stdout.splitlines()}
 
-    assert completed("goldlock re", 1) == {"record", "reproduce"}
+    assert completed("goldlock re", 1) == {"record", "report", "reproduce"}
     assert completed("goldlock verify --fail-on w", 3) == {"warning"}
     assert "--no-hash" in completed("goldlock check --n", 2)
 
@@ -518,9 +530,10 @@ def test_the_readme_names_no_option_that_its_command_does_not_have(helps: dict[s
         "`verify`, `check`, `diff` and `reproduce` take `--format json`, `--json FILE`, `-o FILE`" in readme()
     )
     for command, text in helps.items():
-        reports = command in {"verify", "check", "diff", "reproduce"}
-        assert ("--format" in text and "--json" in text and "-o, --output" in text) is reports
-        assert ("--fail-on" in text) is (reports and command != "reproduce")
+        reports = command in {"verify", "check", "diff", "reproduce", "report"}
+        for option in ("--format", "-o, --output", "--json", "--html", "--junit", "--sarif", "--markdown"):
+            assert (option in text) is reports, (command, option)
+        assert ("--fail-on" in text) is (command in {"verify", "check", "diff"})
 
 
 def test_the_configuration_in_the_readme_is_right() -> None:
@@ -540,6 +553,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "case.http": structure.Http,
     "case.columns.NAME": structure.Column,
     "training": structure.Training,
+    "accepted": structure.Accepted,
     "policy": structure.Document,
 }
 
@@ -568,7 +582,7 @@ def test_every_key_is_documented_where_its_table_is(table: str) -> None:
         name.partition(f"{table}.")[2].partition(".")[0] for name in TABLES if name.startswith(f"{table}.")
     }
     if table == "policy":
-        elsewhere = {"subject", "case", "training", "policy"}
+        elsewhere = {"subject", "case", "training", "policy", "accepted"}
     assert key_names(TABLES[table]) - words - elsewhere == set()
     if table == "case.http":
         assert key_names(structure.Readiness) - words == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from goldlock.asking import command
 from goldlock.config import Command, fill
 from goldlock.engines import Completed
 from goldlock.errors import CouldNotRunError, SubjectError
-from goldlock.tables import Format, Table, decode, encode
+from goldlock.tables import Format, Table, decode, encode, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,21 +49,29 @@ class Processes:
         self,
         command: Sequence[str],
         *,
-        stdin: bytes | None = None,
-        files: Mapping[str, bytes] | None = None,
+        stdin: Path | None = None,
+        stdout: Path | None = None,
+        files: Mapping[str, Path] | None = None,
         output: str | None = None,
+        into: Path | None = None,
         timeout: float,
     ) -> Completed:
-        self.asked.append((list(command), stdin, list(files or {}), output, timeout))
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in (files or {}).items():
-                Path(folder, name).write_bytes(content)
-            names = [*(files or {}), *([output] if output else [])]
-            argv = fill(command, {name.partition(".")[0]: f"{folder}/{name}" for name in names})
-            done = subprocess.run(argv, input=stdin or b"", capture_output=True, timeout=timeout, check=False)
-            written = {p.name: p.read_bytes() for p in Path(folder).iterdir() if p.name == output}
+        given = None if stdin is None else stdin.read_bytes()
+        self.asked.append((list(command), given, list(files or {}), output, timeout))
+        assert into is not None
+        into.mkdir()
+        for name, path in (files or {}).items():
+            shutil.copyfile(path, into / name)
+        names = [*(files or {}), *([output] if output else [])]
+        argv = fill(command, {name.partition(".")[0]: f"{into}/{name}" for name in names})
+        done = subprocess.run(argv, input=given or b"", capture_output=True, timeout=timeout, check=False)
+        if stdout is not None:
+            stdout.write_bytes(done.stdout)
         return Completed(
-            exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr.decode(), files=written
+            exit_code=done.returncode,
+            stdout=done.stdout,
+            stderr=done.stderr.decode(),
+            files={path.name: path for path in into.iterdir() if path.name == output},
         )
 
     def snapshot(self) -> Snapshot:
@@ -92,7 +101,16 @@ def ask(
     session: Processes | None = None,
 ) -> Table:
     asked = Command(run=run, input=wanted, output=produced, timeout=20)
-    return command.ask(session or Processes(), asked, encode(INPUTS, given), given, limit=limit)
+    return asked_of(session or Processes(), asked, encode(INPUTS, given), given, limit=limit)
+
+
+def asked_of(session: Processes, asked: Command, inputs: bytes, given: Format, *, limit: int = MEBI) -> Table:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "inputs")
+        path.write_bytes(inputs)
+        into = Path(folder, "into")
+        into.mkdir()
+        return whole(command.ask(session, asked, path, given, limit=limit, into=into))
 
 
 @pytest.mark.parametrize("fmt", Format)
@@ -136,7 +154,7 @@ def test_inputs_of_the_right_format_are_given_byte_for_byte() -> None:
     odd = b'a,b\r\n"1",5e-1\r\n'
     session = Processes()
     asked = Command(run=python(COPY, "-", "-"))
-    command.ask(session, asked, odd, Format.CSV, limit=MEBI)
+    asked_of(session, asked, odd, Format.CSV)
     assert session.asked[0][1] == odd
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import sys
 import textwrap
 from pathlib import Path
@@ -82,6 +83,7 @@ reason = "a duration"
 name = "http"
 inputs = "cases/iris.json"
 golden = "goldens/served"
+rows-by = ["id"]
 
 [case.http]
 path = "/predict?probabilities=1"
@@ -103,6 +105,12 @@ inputs = { iris-csv = "data/iris.csv" }
 packages = "warning"
 "packages.numpy" = "error"
 "host.cpu-model" = "ignore"
+
+[[accepted]]
+finding = "packages.certifi"
+actual = "2026.1"
+reason = "root certificates only"
+until = 2027-01-31
 """
 
 SMALL = """
@@ -155,6 +163,13 @@ def test_everything_that_can_be_said_is_read() -> None:
     assert http.http.ready.status == 200
     assert http.http.batch == 50
     assert config.policy["packages.numpy"] == "error"
+    assert config.case[1].rows_by == ("id",)
+    (accepted,) = config.accepted
+    assert (accepted.finding, accepted.actual, accepted.until) == (
+        "packages.certifi",
+        "2026.1",
+        dt.date(2027, 1, 31),
+    )
     assert config.training[0].inputs == {"iris-csv": "data/iris.csv"}
 
 
@@ -245,7 +260,7 @@ def test_a_misspelt_key_is_found_at_any_depth(wrong: str, right: str, said: str)
 def test_a_key_that_is_like_no_other_gets_the_list_alone() -> None:
     message = complaint("zzz = 1\n" + SMALL)
     assert (
-        "goldlock.toml:1: zzz is not a known key; known here: case, lock, policy, subject, training"
+        "goldlock.toml:1: zzz is not a known key; known here: accepted, case, lock, policy, subject, training"
         in message
     )
 
@@ -257,7 +272,7 @@ def test_the_folder_of_the_file_cannot_be_set_in_the_file() -> None:
 def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
     message = complaint('lokc = 1\n[subject]\nimage = 5\n[[case]]\nname = "a"\n')
     assert message.splitlines() == [
-        "goldlock.toml:1: lokc is not a known key; did you mean 'lock'? (known here: case, lock, policy, subject, training)",
+        "goldlock.toml:1: lokc is not a known key; did you mean 'lock'? (known here: accepted, case, lock, policy, subject, training)",
         "goldlock.toml:2: subject.name is missing; it has no default",
         'goldlock.toml:3: subject.image must be text in quotes, not the number 5; write "5"',
         "goldlock.toml:4: case[0].inputs is missing; it has no default",
@@ -451,6 +466,23 @@ def test_a_folder_and_a_binary_file_are_no_configuration(tmp_path: Path) -> None
         ('python = ["python3", "-I"]', 'python = [""]', "subject.python[0] must be the program to run"),
         ('python = ["python3", "-I"]', 'python = ["p", "\\u0000"]', "subject.python[1] must not hold a NUL"),
         ('packages = "warning"', 'packages = "warn"', "policy.packages is no rule: 'warn'"),
+        (
+            'golden = "goldens/served"',
+            'golden = "goldens/served@v3"',
+            "case[1].golden must not hold @, behind which other goldens of a case are named",
+        ),
+        ('rows-by = ["id"]', 'rows-by = [""]', "case[1].rows-by[0] must not be empty"),
+        (
+            'finding = "packages.certifi"',
+            'finding = "certifi"',
+            "accepted[0].finding must be layer and key as reports name them",
+        ),
+        (
+            'reason = "root certificates only"',
+            'reason = " "',
+            "accepted[0].reason is empty: a difference is accepted for a reason that others can read",
+        ),
+        ("until = 2027-01-31", 'until = "soon"', "accepted[0].until must be a date, not 'soon'"),
         (
             'packages = "warning"',
             'package = "error"',

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import socket
+import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,9 +56,11 @@ class Running:
         self,
         command: Sequence[str],
         *,
-        stdin: bytes | None = None,
-        files: Mapping[str, bytes] | None = None,
+        stdin: Path | None = None,
+        stdout: Path | None = None,
+        files: Mapping[str, Path] | None = None,
         output: str | None = None,
+        into: Path | None = None,
         timeout: float,
     ) -> Completed:
         raise AssertionError
@@ -143,7 +147,10 @@ def contract(
 
 
 def ask(service: Service, asked: Http, *, inputs: bytes = INPUTS, limit: int = MEBI) -> Table:
-    return http.ask(service.session, asked, inputs, Format.CSV, limit=limit)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(inputs)
+        file.flush()
+        return http.ask(service.session, asked, Path(file.name), Format.CSV, limit=limit)
 
 
 def values(table: Table) -> dict[str, object]:

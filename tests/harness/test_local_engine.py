@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,24 +71,46 @@ def launch(*, service: tuple[str, ...] = (), **limits: str) -> Launch:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answer(Completed):
+    """How it ended, and the contents of what it wrote."""
+
+    contents: dict[str, bytes]
+
+
 def ask(
     engine: LocalEngine, program: str, *, timeout: float = 20, stdin: bytes | None = None, **limits: str
-) -> Completed:
+) -> Answer:
     """Run a Python program in a session, with an output file to write to as its argument."""
-    with engine.session(launch(**limits)) as session:
-        return session.run(
-            ["python", "-c", program, "{output}"], stdin=stdin, output="output.csv", timeout=timeout
+    with tempfile.TemporaryDirectory() as folder, engine.session(launch(**limits)) as session:
+        given = Path(folder, "stdin")
+        given.write_bytes(stdin or b"")
+        done = session.run(
+            ["python", "-c", program, "{output}"],
+            stdin=None if stdin is None else given,
+            output="output.csv",
+            into=Path(folder, "into"),
+            timeout=timeout,
         )
+        contents = {name: path.read_bytes() for name, path in done.files.items()}
+    return Answer(
+        exit_code=done.exit_code, stdout=done.stdout, stderr=done.stderr, files=done.files, contents=contents
+    )
 
 
 WRITE = "import sys, os; open(sys.argv[1], 'w').write('a\\n1\\n')\n"
 
 
-def test_a_command_answers_and_the_probe_says_what_it_cannot_vouch_for(engine: LocalEngine) -> None:
+def test_a_command_answers_and_the_probe_says_what_it_cannot_vouch_for(
+    engine: LocalEngine, tmp_path: Path
+) -> None:
     with engine.session(launch()) as session:
-        done = session.run(["python", "-c", WRITE, "{output}"], output="output.csv", timeout=20)
+        done = session.run(
+            ["python", "-c", WRITE, "{output}"], output="output.csv", into=tmp_path / "into", timeout=20
+        )
         seen = session.snapshot()
-    assert done.files == {"output.csv": b"a\n1\n"}
+    assert done.files == {"output.csv": tmp_path / "into" / "output.csv"}
+    assert done.files["output.csv"].read_bytes() == b"a\n1\n"
     assert seen.os is None
     assert seen.image is None
     assert seen.artifacts is not None
@@ -99,11 +122,16 @@ def test_a_non_zero_exit_is_told_with_what_it_said(engine: LocalEngine) -> None:
     assert (done.exit_code, done.stderr.strip(), dict(done.files)) == (1, "no weights here", {})
 
 
-def test_stdin_is_fed_while_output_is_read(engine: LocalEngine) -> None:
-    given = os.urandom(3 << 20)
+def test_stdin_is_fed_while_output_is_read(engine: LocalEngine, tmp_path: Path) -> None:
+    given, said = tmp_path / "given", tmp_path / "said"
+    given.write_bytes(os.urandom(3 << 20))
     with engine.session(launch()) as session:
         copy = "import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
-        assert session.run(["python", "-c", copy], stdin=given, timeout=20).stdout == given
+        command = ["python", "-c", copy]
+        assert session.run(command, stdin=given, timeout=20).stdout == given.read_bytes()
+        done = session.run(command, stdin=given, stdout=said, timeout=20)
+    assert said.read_bytes() == given.read_bytes()
+    assert done.stdout == given.read_bytes()[-(64 << 10) :]
 
 
 def test_stdin_that_is_not_read_does_not_matter(engine: LocalEngine) -> None:
@@ -117,7 +145,7 @@ def test_a_hanging_command_is_stopped_at_its_timeout(engine: LocalEngine) -> Non
 
 def test_a_command_that_closed_its_streams_is_waited_for(engine: LocalEngine) -> None:
     early = f"import os, time; os.close(1); os.close(2); time.sleep(0.3)\n{WRITE}"
-    assert ask(engine, early).files == {"output.csv": b"a\n1\n"}
+    assert ask(engine, early).contents == {"output.csv": b"a\n1\n"}
     with pytest.raises(SubjectError, match=r"no answer within 0\.5 s"):
         ask(engine, f"import os; os.close(1); os.close(2)\n{HALT}", timeout=0.5)
 
@@ -133,7 +161,7 @@ def test_a_child_left_behind_is_ended_and_not_waited_for(engine: LocalEngine, le
     """It holds the output streams; one that left the process group is known by its environment."""
     began = time.monotonic()
     done = ask(engine, f"{WRITE}if os.fork() == 0:\n    {leaving or 'pass'}\n    {HALT}")
-    assert done.files == {"output.csv": b"a\n1\n"}
+    assert done.contents == {"output.csv": b"a\n1\n"}
     assert time.monotonic() - began < 10
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from goldlock.compare import Rung, TableResult
 from goldlock.report import CaseReport, FailOn, Failure, Report, Verdict, sorted_findings
@@ -58,9 +60,24 @@ def report(
 
 @pytest.mark.parametrize("rung", Rung)
 def test_each_rung_gives_its_verdict(rung: Rung) -> None:
-    expected = Verdict.MATCH if rung in {Rung.IDENTICAL, Rung.ULP, Rung.TOLERANCE} else Verdict.DRIFT
+    passing = {Rung.IDENTICAL, Rung.ULP, Rung.TOLERANCE, Rung.EQUIVALENT}
+    expected = Verdict.MATCH if rung in passing else Verdict.DRIFT
     assert case(rung).verdict is expected
     assert report(case(rung)).verdict is expected
+
+
+def test_a_case_that_matches_a_known_bad_golden_has_drifted() -> None:
+    bad = replace(case(Rung.IDENTICAL), known_bad="swapped: the classes stand in another order")
+    assert bad.verdict is Verdict.DRIFT
+    assert report(bad).verdict is Verdict.DRIFT
+
+
+@pytest.mark.parametrize("fail_on", FailOn)
+@pytest.mark.parametrize("severity", Severity)
+def test_an_accepted_difference_is_no_drift(severity: Severity, fail_on: FailOn) -> None:
+    accepted = dataclasses.replace(finding(severity), accepted="the list of authorities only")
+    assert not fail_on.counts(accepted)
+    assert report(findings=(accepted,), fail_on=fail_on).verdict is Verdict.MATCH
 
 
 def test_the_exit_codes_are_the_documented_ones() -> None:

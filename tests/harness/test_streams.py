@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldlock.engines.streams import STDERR, STDOUT, Capture, frames, pack, unpack
-from goldlock.errors import SubjectError
+from goldlock.errors import CouldNotRunError, SubjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 MEBI = 1 << 20
 
@@ -113,6 +115,27 @@ def chunks(data: bytes, size: int = 1000) -> list[bytes]:
     return [data[i : i + size] for i in range(0, len(data), size)]
 
 
+def unpacked(data: Iterable[bytes], *, limit: int, members: int = 1000) -> dict[str, bytes]:
+    """The files as `unpack` left them in a folder, and nothing else in it or beside it."""
+    with tempfile.TemporaryDirectory() as name:
+        into = Path(name) / "into"
+        found = unpack(data, into, limit=limit, members=members)
+        assert {*Path(name).rglob("*")} >= {*found.values()}
+        assert [*Path(name).iterdir()] == [into] * into.exists()
+        assert sum(path.is_file() for path in into.rglob("*")) == len(found)
+        return {name: path.read_bytes() for name, path in found.items()}
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """The archive of a folder `out` with these files."""
+    with tempfile.TemporaryDirectory() as folder:
+        members: list[tuple[str, Path | None]] = [("out", None)]
+        for number, (name, content) in enumerate(files.items()):
+            (Path(folder) / str(number)).write_bytes(content)
+            members.append((f"out/{name}", Path(folder) / str(number)))
+        return b"".join(pack(members))
+
+
 contents = st.dictionaries(
     st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=120),
     st.binary(max_size=2000),
@@ -122,14 +145,13 @@ contents = st.dictionaries(
 
 @given(contents, st.integers(1, 5000))
 def test_what_is_packed_is_unpacked_again(files: dict[str, bytes], size: int) -> None:
-    packed = pack([("out/", b""), *((f"out/{name}", content) for name, content in files.items())])
-    assert unpack(chunks(packed, size), limit=MEBI) == {f"out/{k}": v for k, v in files.items()}
+    assert unpacked(chunks(packed(files), size), limit=MEBI) == {f"out/{k}": v for k, v in files.items()}
 
 
 def test_what_is_packed_can_be_read_and_written_by_any_user_of_the_subject() -> None:
-    with tarfile.open(fileobj=io.BytesIO(pack([("in/", b""), ("in/input.csv", b"a\n")]))) as made:
+    with tarfile.open(fileobj=io.BytesIO(packed({"input.csv": b"a\n"}))) as made:
         modes = {member.name: (member.isdir(), member.mode) for member in made}
-    assert modes == {"in": (True, 0o777), "in/input.csv": (False, 0o666)}
+    assert modes == {"out": (True, 0o777), "out/input.csv": (False, 0o666)}
 
 
 @pytest.mark.parametrize(
@@ -151,31 +173,31 @@ def test_what_is_no_plain_file_in_its_place_is_refused(
     member: tarfile.TarInfo | tuple[str, bytes], said: str
 ) -> None:
     with pytest.raises(SubjectError, match=said):
-        unpack(chunks(archive(("out/good", b"1"), member)), limit=MEBI)
+        unpacked(chunks(archive(("out/good", b"1"), member)), limit=MEBI)
 
 
 def test_too_many_members_are_refused() -> None:
     many = archive(*((f"out/{number}", b"") for number in range(11)))
     with pytest.raises(SubjectError, match="more than 10 files"):
-        unpack(chunks(many), limit=MEBI, members=10)
-    assert len(unpack(chunks(many), limit=MEBI, members=11)) == 11
+        unpacked(chunks(many), limit=MEBI, members=10)
+    assert len(unpacked(chunks(many), limit=MEBI, members=11)) == 11
 
 
 def test_one_file_over_the_limit_is_refused_and_one_at_it_is_read() -> None:
-    assert unpack(chunks(archive(("x", b"12345"))), limit=5) == {"x": b"12345"}
+    assert unpacked(chunks(archive(("x", b"12345"))), limit=5) == {"x": b"12345"}
     with pytest.raises(SubjectError, match="more than the limit of 4"):
-        unpack(chunks(archive(("x", b"12345"))), limit=4)
+        unpacked(chunks(archive(("x", b"12345"))), limit=4)
 
 
 def test_files_together_over_the_limit_are_refused() -> None:
     with pytest.raises(SubjectError, match="more than the limit"):
-        unpack(chunks(archive(("x", b"12345"), ("y", b"12345"))), limit=8)
+        unpacked(chunks(archive(("x", b"12345"), ("y", b"12345"))), limit=8)
 
 
 def test_an_archive_that_never_ends_is_given_up() -> None:
     given = 0
 
-    def endless() -> object:
+    def endless() -> Iterator[bytes]:
         nonlocal given
         yield archive(("x", b"1"))[:1024]
         while True:
@@ -183,7 +205,7 @@ def test_an_archive_that_never_ends_is_given_up() -> None:
             yield archive(("x", b"1" * (1 << 15)))[: (1 << 15) + 512]
 
     with pytest.raises(SubjectError):
-        unpack(endless(), limit=1000, members=10_000)  # type: ignore[arg-type]
+        unpacked(endless(), limit=1000, members=10_000)
     assert given < 64 * MEBI
 
 
@@ -191,16 +213,16 @@ def test_a_header_that_claims_more_than_follows_is_an_error_and_reserves_nothing
     info = tarfile.TarInfo("x")
     info.size = 1 << 40
     with pytest.raises(SubjectError, match="more than the limit"):
-        unpack([info.tobuf()], limit=MEBI)
+        unpacked([info.tobuf()], limit=MEBI)
     info.size = MEBI
     with pytest.raises(SubjectError, match="can't be read out of the container"):
-        unpack([info.tobuf() + b"short"], limit=2 * MEBI)
+        unpacked([info.tobuf() + b"short"], limit=2 * MEBI)
 
 
 @pytest.mark.parametrize("data", [b"", b"no archive at all", b"\x1f\x8b\x08\x00gzip"])
 def test_what_is_no_archive_is_said_to_be_none(data: bytes) -> None:
     with pytest.raises(SubjectError, match="can't be read out of the container"):
-        unpack([data] if data else [], limit=MEBI)
+        unpacked([data] if data else [], limit=MEBI)
 
 
 def test_a_negative_size_does_not_raise_the_limit() -> None:
@@ -208,7 +230,7 @@ def test_a_negative_size_does_not_raise_the_limit() -> None:
     info.size = -(1 << 30)
     data = info.tobuf(tarfile.GNU_FORMAT) + archive(("y", b"1" * 5000))
     with pytest.raises(SubjectError):
-        unpack(chunks(data), limit=1000)
+        unpacked(chunks(data), limit=1000)
 
 
 MODEL = archive(("out/a", b"x" * 700), special(tarfile.DIRTYPE, "out"), (f"out/{'long' * 60}", b"12"))
@@ -223,10 +245,50 @@ def test_damaged_archives_give_files_or_a_subject_error(data: st.DataObject) -> 
         for start in range(0, len(damaged) - 511, 512):
             _mend(damaged, start)
     try:
-        found = unpack(chunks(bytes(damaged)), limit=MEBI)
+        found = unpacked(chunks(bytes(damaged)), limit=MEBI)
     except SubjectError:
         return
     assert sum(map(len, found.values())) <= MEBI
+
+
+@pytest.mark.parametrize(
+    "second", ["out/x", "out/x/below", "out"], ids=["the same name", "below a file", "the folder's own name"]
+)
+def test_one_name_for_two_things_is_refused(second: str) -> None:
+    with pytest.raises(SubjectError, match="can't be a file here"):
+        unpacked(chunks(archive(("out/x", b"1"), (second, b"2"))), limit=MEBI)
+
+
+def test_a_name_too_long_for_this_host_is_refused() -> None:
+    with pytest.raises(SubjectError, match="can't be a file here"):
+        unpacked(chunks(archive(("x" * 300, b"1"))), limit=MEBI)
+
+
+def test_a_file_that_shrinks_while_it_is_packed_leaves_a_whole_archive(tmp_path: Path) -> None:
+    path = tmp_path / "shrinks"
+    path.write_bytes(bytes(3 * MEBI))
+    pieces = pack([("in", None), ("in/file", path)])
+    sent = [next(pieces), next(pieces)]
+    path.write_bytes(b"")
+    assert len(unpacked([*sent, *pieces], limit=4 * MEBI)["in/file"]) == 3 * MEBI
+
+
+def test_a_full_disk_of_this_host_is_told_as_one() -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(CouldNotRunError) as caught:
+        Capture(MEBI, full).add(STDOUT, b"x")
+    assert "/dev/full: could not be written: No space left" in caught.value.message
+    assert "free some space" in caught.value.hint
+
+
+def test_what_goes_to_a_file_is_not_kept_in_memory(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("wb", buffering=0) as sink:
+        capture = Capture(2 * MEBI, sink)
+        for _ in range(16):
+            capture.add(STDOUT, bytes(1 << 16))
+        with pytest.raises(SubjectError, match="wrote more than"):
+            capture.add(STDOUT, bytes(2 * MEBI))
+    assert (tmp_path / "said").stat().st_size == MEBI
+    assert len(capture.stdout) == 1 << 16
 
 
 def _mend(data: bytearray, start: int) -> None:
@@ -264,7 +326,7 @@ def test_extended_headers_that_lie_give_a_subject_error_or_what_is_within_the_li
     extended.size = len(records)
     data = extended.tobuf() + records.ljust(512, b"\0") + archive(("x", b"1\n2\n3" * 200))
     try:
-        found = unpack(chunks(data), limit=5000)
+        found = unpacked(chunks(data), limit=5000)
     except SubjectError:
         return
     assert not any(name.startswith("/") or ".." in name for name in found)
@@ -276,4 +338,4 @@ def test_headers_that_only_announce_headers_do_not_exhaust_the_stack() -> None:
     extended = special(tarfile.XHDTYPE, "PaxHeader")
     extended.size = len(content)
     with pytest.raises(SubjectError, match="can't be read out of the container"):
-        unpack([(extended.tobuf() + content.ljust(512, b"\0")) * 1200], limit=5000)
+        unpacked([(extended.tobuf() + content.ljust(512, b"\0")) * 1200], limit=5000)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -25,8 +25,10 @@ from goldlock.tables import (
     Limits,
     Table,
     decode,
+    dtype_of,
     encode,
     fits_csv,
+    fits_npy,
     fits_npz,
     from_columns,
     parse_json,
@@ -57,15 +59,24 @@ def dtypes_of(data: bytes, fmt: Format) -> list[str]:
 def tables(draw: st.DrawFn, *, shapes: bool, null: bool) -> Table:
     rows = draw(st.integers(0, 5))
     columns: dict[str, npt.NDArray[np.generic]] = {}
+    absent: dict[str, npt.NDArray[np.bool_]] = {}
     for name in draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)):
         dtype = draw(st.sampled_from(sorted(DTYPES)))
         inner = draw(hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)) if shapes else ()
         if dtype == "str":
             cells = st.one_of(TEXT, st.none()) if null else TEXT
             columns[name] = draw(hnp.arrays(object, (rows, *inner), elements=cells, fill=st.nothing()))
+            continue
+        if dtype == "bfloat16":
+            columns[name] = draw(hnp.arrays(np.uint16, (rows, *inner))).view(dtype_of(dtype))
         else:
-            columns[name] = draw(hnp.arrays(np.dtype(dtype), (rows, *inner)))
-    return Table(columns)
+            # Within what Arrow's 32 bits for days can hold.
+            days = st.integers(-(1 << 31), (1 << 31) - 1).map(lambda day: np.datetime64(day, "D"))
+            elements = st.one_of(days, st.just(np.datetime64("NaT", "D"))) if dtype == "date" else None
+            columns[name] = draw(hnp.arrays(dtype_of(dtype), (rows, *inner), elements=elements))
+        if null and draw(st.booleans()):
+            absent[name] = draw(hnp.arrays(np.bool_, (rows, *inner)))
+    return Table(columns, absent)
 
 
 def assert_round_trip(table: Table, fmt: Format) -> None:
@@ -85,7 +96,7 @@ class TestRoundTrips:
 
     @example(Table({"{": np.array([], dtype=bool)}))
     @example(Table({"<!doctype html>": np.array([1])}))
-    @given(tables(shapes=False, null=False))
+    @given(tables(shapes=False, null=True))
     def test_csv_gives_the_same_bits_back_where_it_fits(self, table: Table) -> None:
         if fits_csv(table):
             assert_round_trip(table, Format.CSV)
@@ -93,7 +104,22 @@ class TestRoundTrips:
             with pytest.raises(CouldNotRunError, match="cannot be written as CSV"):
                 encode(table, Format.CSV)
 
-    @given(tables(shapes=True, null=False))
+    @pytest.mark.parametrize("fmt", [Format.PARQUET, Format.ARROW])
+    @settings(deadline=None)  # the first example imports pyarrow
+    @given(table=tables(shapes=True, null=True))
+    def test_parquet_and_arrow_give_the_same_bits_back(self, fmt: Format, table: Table) -> None:
+        assert_round_trip(table, fmt)
+        assert decode(encode(table, fmt), fmt, where="here") == table
+
+    @given(tables(shapes=True, null=True))
+    def test_npy_gives_the_same_bits_back_where_it_fits(self, table: Table) -> None:
+        if fits_npy(table):
+            assert_round_trip(table, Format.NPY)
+        else:
+            with pytest.raises(CouldNotRunError, match="cannot be written as npy"):
+                encode(table, Format.NPY)
+
+    @given(tables(shapes=True, null=True))
     def test_npz_gives_the_same_bits_back_where_it_fits(self, table: Table) -> None:
         if fits_npz(table):
             assert_round_trip(table, Format.NPZ)
@@ -138,6 +164,12 @@ class TestRoundTrips:
             {"p": 0.1, "n": 1, "ok": True},
             {"p": 0.7, "n": 2, "ok": False},
         ]
+
+    @pytest.mark.parametrize("fmt", [Format.CSV, Format.JSON, Format.JSONL, Format.NPZ, Format.NPY])
+    @pytest.mark.parametrize("unit", ["D", "us"])
+    def test_dates_of_all_times(self, fmt: Format, unit: str) -> None:
+        ends = [-(1 << 63) + 1, -719529, -719162 * 86_400_000_000 - 1, -1, 0, 1, (1 << 63) - 1]
+        assert_round_trip(Table({"d": np.array(ends).astype(f"datetime64[{unit}]")}), fmt)
 
 
 class TestCsv:
@@ -215,6 +247,7 @@ class TestCsv:
         types = {"a": ColumnType(dtype="int8", shape=(2,))}
         assert message(b"a\n1\n", Format.CSV, types=types) == "column 'a' is int8[2], which CSV cannot hold"
 
+    @settings(deadline=None)
     @given(st.binary(max_size=60))
     def test_any_bytes_give_a_table_or_an_error_of_ours(self, data: bytes) -> None:
         for fmt in Format:
@@ -426,7 +459,7 @@ class TestNpz:
             ("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"cos\nsystem\n"),
             ("{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (1,)}", bytes(4)),
             ("{'descr': '<c16', 'fortran_order': False, 'shape': (1,)}", bytes(16)),
-            ("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1,)}", bytes(8)),
+            ("{'descr': '<M8', 'fortran_order': False, 'shape': (1,)}", bytes(8)),
             ("{'descr': '<f16', 'fortran_order': False, 'shape': (1,)}", bytes(16)),
             ("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,)}", bytes(8)),
             ("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}", bytes(8)),

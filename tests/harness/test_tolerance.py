@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from goldlock.tolerance import DEFAULT_ULP, Kind, Tolerance, default_for, effective, override
+from goldlock.tolerance import DEFAULT_ULP, Kind, Loose, Tolerance, UpTo, default_for, effective, override
 from goldlock_env.errors import ConfigurationError
 
 
@@ -29,15 +29,44 @@ class TestWhatMayBeStated:
             Tolerance(kind=Kind.IGNORE, reason=reason)
 
     def test_only_labels_have_scores(self) -> None:
-        assert Tolerance(kind=Kind.LABEL, scores="p").scores == "p"
+        assert Tolerance(kind=Kind.LABEL, scores=("p",)).scores == ("p",)
         with pytest.raises(ConfigurationError, match="only a label has scores"):
-            Tolerance(kind=Kind.CLOSE, scores="p")
+            Tolerance(kind=Kind.CLOSE, scores=("p",))
 
     @pytest.mark.parametrize("kind", [Kind.CLOSE, Kind.PROBABILITY])
     @pytest.mark.parametrize("dtype", ["str", "bool"])
     def test_closeness_is_for_numbers(self, kind: Kind, dtype: str) -> None:
         with pytest.raises(ConfigurationError, match=f"column 'a' holds {dtype}"):
             Tolerance(kind=kind).check("a", dtype)
+
+    @pytest.mark.parametrize("dtype", ["date", "datetime"])
+    def test_closeness_is_not_for_dates(self, dtype: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"column 'a' holds {dtype}"):
+            Tolerance(kind=Kind.CLOSE).check("a", dtype)
+        Tolerance(kind=Kind.LABEL).check("a", dtype)
+
+    @pytest.mark.parametrize(
+        ("up_to", "kind"),
+        [
+            (UpTo.SIGN, Kind.LABEL),
+            (UpTo.SIGN, Kind.PROBABILITY),
+            (UpTo.NAMES, Kind.CLOSE),
+            (UpTo.NAMES, Kind.PROBABILITY),
+        ],
+    )
+    def test_an_equivalence_that_means_nothing_for_the_kind(self, up_to: UpTo, kind: Kind) -> None:
+        with pytest.raises(ConfigurationError, match=f"up-to = '{up_to.value}'"):
+            Tolerance(kind=kind, up_to=up_to)
+
+    @pytest.mark.parametrize("dtype", ["str", "bool", "int64", "uint8"])
+    def test_only_floats_have_a_sign_to_turn(self, dtype: str) -> None:
+        with pytest.raises(ConfigurationError, match="up-to is 'sign'"):
+            Tolerance(kind=Kind.EXACT, up_to=UpTo.SIGN).check("a", dtype)
+        Tolerance(kind=Kind.EXACT, up_to=UpTo.SIGN).check("a", "bfloat16")
+
+    def test_floats_are_no_names(self) -> None:
+        with pytest.raises(ConfigurationError, match="up-to is 'names'"):
+            Tolerance(kind=Kind.EXACT, up_to=UpTo.NAMES).check("a", "float64")
 
     def test_any_kind_is_for_floats_and_exactness_for_all(self) -> None:
         for kind in (Kind.CLOSE, Kind.PROBABILITY, Kind.EXACT, Kind.LABEL):
@@ -48,7 +77,9 @@ class TestWhatMayBeStated:
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [
+        ("bfloat16", Tolerance(kind=Kind.CLOSE, rtol=1e-5, ulp=DEFAULT_ULP)),
         ("float16", Tolerance(kind=Kind.CLOSE, rtol=1e-5, ulp=DEFAULT_ULP)),
+        ("date", Tolerance(kind=Kind.EXACT)),
         ("float32", Tolerance(kind=Kind.CLOSE, rtol=1e-5, ulp=DEFAULT_ULP)),
         ("float64", Tolerance(kind=Kind.CLOSE, rtol=1e-9, ulp=DEFAULT_ULP)),
         ("int64", Tolerance(kind=Kind.EXACT)),
@@ -60,7 +91,32 @@ def test_defaults(dtype: str, expected: Tolerance) -> None:
     assert default_for(dtype) == expected
 
 
+@pytest.mark.parametrize(
+    ("tolerance", "said"),
+    [
+        (default_for("float32"), "close, rtol 1e-05, ulp 4"),
+        (Tolerance(kind=Kind.EXACT), "exact"),
+        (Tolerance(kind=Kind.IGNORE, reason="a timestamp"), "ignore"),
+        (Tolerance(kind=Kind.PROBABILITY, rtol=1e-4, atol=1e-6, ulp=4), "probability, rtol 0.0001, atol 1e-06, ulp 4"),
+        (Tolerance(kind=Kind.LABEL, scores=("a", "b"), up_to=UpTo.NAMES), "label, scores a, b, up to names"),
+        (Tolerance(kind=Kind.CLOSE, loose=(Loose.DTYPE, Loose.SHAPE)), "close, any dtype, any shape"),
+        (Tolerance(kind=Kind.CLOSE, atol=1), "close, atol 1"),
+    ],
+)  # fmt: skip
+def test_it_is_stated_in_a_few_words(tolerance: Tolerance, said: str) -> None:
+    assert tolerance.stated() == said
+
+
 class TestOverride:
+    def test_equivalences_are_taken_where_they_mean_something(self) -> None:
+        base = Tolerance(kind=Kind.CLOSE, rtol=1, up_to=UpTo.SIGN, loose=(Loose.DTYPE,))
+        assert override(base, atol=1).up_to is UpTo.SIGN
+        assert override(base, kind=Kind.PROBABILITY) == Tolerance(
+            kind=Kind.PROBABILITY, rtol=1, loose=(Loose.DTYPE,)
+        )
+        assert override(base, up_to=UpTo.NOTHING, loose=()) == Tolerance(kind=Kind.CLOSE, rtol=1)
+        assert override(default_for("str"), up_to=UpTo.NAMES).up_to is UpTo.NAMES
+
     def test_nothing_given_changes_nothing(self) -> None:
         assert override(default_for("float32")) == default_for("float32")
 
@@ -81,10 +137,12 @@ class TestOverride:
         )
 
     def test_another_meaning_starts_afresh(self) -> None:
-        assert override(default_for("float32"), kind=Kind.LABEL, scores="p") == Tolerance(
-            kind=Kind.LABEL, scores="p"
+        assert override(default_for("float32"), kind=Kind.LABEL, scores=("p",)) == Tolerance(
+            kind=Kind.LABEL, scores=("p",)
         )
-        assert override(Tolerance(kind=Kind.LABEL, scores="p"), kind=Kind.EXACT) == Tolerance(kind=Kind.EXACT)
+        assert override(Tolerance(kind=Kind.LABEL, scores=("p",)), kind=Kind.EXACT) == Tolerance(
+            kind=Kind.EXACT
+        )
 
     def test_ignoring_still_needs_a_reason(self) -> None:
         assert override(default_for("str"), kind=Kind.IGNORE, reason="a timestamp").reason == "a timestamp"

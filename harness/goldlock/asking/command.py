@@ -6,36 +6,45 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from goldlock.errors import SubjectError
-from goldlock.tables import Limits, decode, encode
+from goldlock.tables import Limits, open_table, write_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from goldlock.config import Command
     from goldlock.engines import Session
-    from goldlock.tables import Format, Table
+    from goldlock.tables import Batches, Format
 
 
-def ask(session: Session, command: Command, inputs: bytes, inputs_format: Format, *, limit: int) -> Table:
-    """Run a case's command in a session and decode what it wrote.
+def ask(
+    session: Session, command: Command, inputs: Path, inputs_format: Format, *, limit: int, into: Path
+) -> Batches:
+    """Run a case's command in a session and open what it wrote.
 
     Args:
         session: the running subject.
         command: argument vector and formats of goldlock.toml.
-        inputs: content of the case's inputs, given as it is where the formats agree.
+        inputs: file of the case's inputs, given as it is where the formats agree.
         inputs_format: format of `inputs`.
-        limit: most bytes of output that are decoded.
+        limit: most bytes of output that are read.
+        into: an empty folder, in which the output is put and read.
 
     Raises:
         SubjectError: non-zero exit, timeout, flood, or output that is no table.
     """
     wanted, produced, limits = command.input, command.output, Limits(size=limit)
     if wanted is not inputs_format:
-        inputs = encode(decode(inputs, inputs_format, where="the case's inputs"), wanted)
-    name = f"output.{produced.value}"
+        converted = into / f"input.{wanted.value}"
+        write_table(open_table(inputs, inputs_format, where="the case's inputs"), converted, wanted)
+        inputs = converted
+    name, said_to = f"output.{produced.value}", into / f"stdout.{produced.value}"
     completed = session.run(
         command.run,
         stdin=inputs if command.reads_stdin else None,
+        stdout=said_to if command.writes_stdout else None,
         files=None if command.reads_stdin else {f"input.{wanted.value}": inputs},
         output=None if command.writes_stdout else name,
+        into=into / "output",
         timeout=command.timeout,
     )
     if completed.exit_code:
@@ -46,7 +55,7 @@ def ask(session: Session, command: Command, inputs: bytes, inputs_format: Format
             hint="run it by hand in the image to see why; goldlock gives no network and a read-only root",
         )
     if command.writes_stdout:
-        return decode(completed.stdout, produced, where="the command's stdout", limits=limits)
+        return open_table(said_to, produced, where="the command's stdout", limits=limits)
     if name not in completed.files:
         raise SubjectError(f"{name} is not a regular file", hint="the command must write a file to {output}")
-    return decode(completed.files[name], produced, where="the command's output file", limits=limits)
+    return open_table(completed.files[name], produced, where="the command's output file", limits=limits)

@@ -14,14 +14,18 @@ import urllib3.exceptions
 
 from goldlock.asking import deadline
 from goldlock.errors import ConfigurationError, SubjectError
-from goldlock.tables import Limits, decode, from_columns, parse_json
+from goldlock.tables import Limits, from_columns, open_table, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy import bool_
+    from numpy.typing import NDArray
 
     from goldlock.config import Http
     from goldlock.engines import Session
-    from goldlock.tables import Format, Table
+    from goldlock.tables import Array, Batches, Format, Table
 
 _POLL = 0.05
 
@@ -57,13 +61,13 @@ def wait_until_ready(session: Session, http: Http) -> None:
             time.sleep(_POLL)
 
 
-def ask(session: Session, http: Http, inputs: bytes, inputs_format: Format, *, limit: int) -> Table:
+def ask(session: Session, http: Http, inputs: Path, inputs_format: Format, *, limit: int) -> Table:
     """Send a case's rows, in batches where asked for, and gather the answers into one table.
 
     Args:
         session: a session whose service is ready.
         http: the mapping of goldlock.toml.
-        inputs: content of the case's inputs.
+        inputs: file of the case's inputs.
         inputs_format: format of `inputs`.
         limit: most bytes that are read of all answers together.
 
@@ -71,15 +75,12 @@ def ask(session: Session, http: Http, inputs: bytes, inputs_format: Format, *, l
         SubjectError: an error status, an answer that is not JSON or not what the mapping expects.
         ConfigurationError: the request's expression fails on these inputs.
     """
-    table = decode(inputs, inputs_format, where="the case's inputs")
-    rows = list(zip(*(column.tolist() for column in table.columns.values()), strict=True))
-    size = http.batch or max(len(rows), 1)
+    table = open_table(inputs, inputs_format, where="the case's inputs")
     gathered: dict[str, list[object]] = {}
     with contextlib.closing(deadline.Client()) as client:
-        for start in range(0, max(len(rows), 1), size):
-            part = rows[start : start + size]
+        for start, part in _parts(table, http.batch or max(table.rows, 1)):
             where = f"the answer to rows {start} to {start + len(part) - 1}"
-            body = _body(http.request, document(list(table.columns), part))
+            body = _body(http.request, document(table.names, part))
             content = _send(client, session, http, body, where=where, limit=limit)
             answer = parse_json(content, where=where, limits=Limits(size=limit))
             limit -= len(content)
@@ -92,6 +93,25 @@ def ask(session: Session, http: Http, inputs: bytes, inputs_format: Format, *, l
             for column, values in columns.items():
                 gathered.setdefault(column, []).extend(values)
     return from_columns(gathered)
+
+
+def _parts(table: Batches, size: int) -> Iterator[tuple[int, list[tuple[object, ...]]]]:
+    """Yield the rows of each request with the number of the first; one request where there are no rows."""
+    start = 0
+    for batch in table.batches(rows=size):
+        columns = [_values(column, batch.absent.get(name)) for name, column in batch.columns.items()]
+        yield start, list(zip(*columns, strict=True))
+        start += batch.rows
+    if not start:
+        yield 0, []
+
+
+def _values(column: Array, absent: NDArray[bool_] | None) -> list[object]:
+    """Return a column as JSON has words for it: dates as ISO 8601, an absent value as null."""
+    values: list[object] = (column.astype(str) if column.dtype.kind == "M" else column).tolist()
+    if absent is None or column.ndim > 1:
+        return values
+    return [None if gone else value for value, gone in zip(values, absent.tolist(), strict=True)]
 
 
 def document(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, object]:

@@ -9,10 +9,11 @@ from goldlock.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from goldlock.config import Case, Config
     from goldlock.engines import Session
-    from goldlock.tables import Format, Table
+    from goldlock.tables import Batches, Format
 
 
 def name(case: Case) -> str:
@@ -57,13 +58,18 @@ def launch(config: Config, image: str, running: Service | None, *, hash_files: b
     )
 
 
-def ask(session: Session, case: Case, inputs: bytes, inputs_format: Format, *, limit: int) -> Table:
-    """Ask one case in a session; raises `SubjectError` where there is no proper answer."""
+def ask(
+    session: Session, case: Case, inputs: Path, inputs_format: Format, *, limit: int, into: Path
+) -> Batches:
+    """Ask one case in a session; raises `SubjectError` where there is no proper answer.
+
+    The answer to a command lies in `into`, an empty folder, and can be read as long as that is there.
+    """
     # Late: both need NumPy, and starting a subject does not.
     if case.command is not None:
         from goldlock.asking import command as by_command
 
-        return by_command.ask(session, case.command, inputs, inputs_format, limit=limit)
+        return by_command.ask(session, case.command, inputs, inputs_format, limit=limit, into=into)
     if case.http is None:
         raise ConfigurationError(f"case {case.name!r} has neither command nor http")
     from goldlock.asking import http as by_http

@@ -12,27 +12,27 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from goldlock.tables import Array
+from goldlock.tables import Array, Batches, fitting_rows, is_float
 
-_BLOCK = 1 << 16
 # Sorting more digests takes longer than all the rest of a comparison.
 _MOST_ROWS = 2_000_000
 _LISTED = 10
 # An odd constant, so that no NaN is like a number that happens to hash to nothing.
 _NAN = np.uint64(0x7FF8_0000_0000_0001)
+_ABSENT = np.uint64(0x7FF8_0000_0000_0003)
 
 Digests = npt.NDArray[np.uint64]
 
 
-def explain_rows(expected: Sequence[Array], actual: Sequence[Array]) -> tuple[str, ...]:
+def explain_rows(expected: Batches, actual: Batches, names: Sequence[str]) -> tuple[str, ...]:
     """Return notes that explain `actual` as `expected` with rows dropped, duplicated, added or reordered.
 
-    Both hold the same columns (one at least), of the same types. Nothing is claimed of changed values, nor where most rows
-    are alike, as another order and other labels then look the same, nor of tables of millions of rows.
+    Both hold the columns `names` (one at least), of the same types. Nothing is claimed of changed values, nor where
+    most rows are alike, as another order and other labels then look the same, nor of tables of millions of rows.
     """
-    if max(len(expected[0]), len(actual[0])) > _MOST_ROWS:
+    if max(expected.rows, actual.rows) > _MOST_ROWS:
         return ()
-    left, right = _digests(expected), _digests(actual)
+    left, right = _digests(expected, names), _digests(actual, names)
     _, which = np.unique(np.concatenate([left, right]), return_inverse=True)
     which = which.reshape(-1)
     kinds = int(which.max()) + 1 if which.size else 0
@@ -76,15 +76,21 @@ def _listed(places: npt.NDArray[np.intp]) -> str:
     return f"row{'' if len(places) == 1 else 's'} {shown}{more}"
 
 
-def _digests(columns: Sequence[Array]) -> Digests:
-    rows = len(columns[0])
-    digests = np.zeros(rows, dtype=np.uint64)
-    for start in range(0, rows, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        for array in columns:
-            values = array[block].reshape(len(array[block]), -1)
-            for place in range(values.shape[1]):
-                digests[block] = _mixed(digests[block] ^ _bits(values[:, place]))
+def _digests(table: Batches, names: Sequence[str]) -> Digests:
+    digests = np.zeros(table.rows, dtype=np.uint64)
+    start = 0
+    types = table.types
+    for batch in table.batches(names, rows=fitting_rows({name: types[name] for name in names})):
+        block = slice(start, start + batch.rows)
+        for name in names:
+            values = batch.columns[name].reshape(batch.rows, -1)
+            bits = _bits(values.reshape(-1)).reshape(values.shape)
+            if name in batch.absent:
+                bits = np.where(batch.absent[name].reshape(values.shape), _ABSENT, bits)
+            # Each place of a row by itself, so that two values which change places are another row.
+            salted = _mixed(bits ^ _mixed(np.arange(values.shape[1], dtype=np.uint64)))
+            digests[block] = _mixed(digests[block] ^ salted.sum(axis=1, dtype=np.uint64))
+        start += batch.rows
     return digests
 
 
@@ -92,11 +98,12 @@ def _bits(values: Array) -> Digests:
     """Return one number for each value; equal values have equal ones (-0.0 is 0.0, NaN is NaN)."""
     if values.dtype.kind == "O":
         return np.fromiter(map(hash, values), dtype=np.int64, count=len(values)).view(np.uint64)
-    if values.dtype.kind == "f":
-        wide = values.astype(np.float64) + 0.0
+    if is_float(values.dtype):
+        with np.errstate(invalid="ignore"):
+            wide = values.astype(np.float64) + 0.0
         return np.where(np.isnan(wide), _NAN, wide.view(np.uint64))
     # Modulo 2**64 for negative numbers, which keeps them apart.
-    numbers: Digests = values.astype(np.uint64)
+    numbers: Digests = values.astype(np.int64 if values.dtype.kind == "M" else np.uint64).view(np.uint64)
     return numbers
 
 

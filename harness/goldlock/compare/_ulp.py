@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +14,47 @@ UNMEASURABLE = (1 << 64) - 1
 """The distance of NaN or an infinity to anything but itself. No two numbers are so far apart."""
 
 _LOWEST = {2: -(1 << 15), 4: -(1 << 31), 8: -(1 << 63)}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a binary float of IEEE 754's kind lies in its bits."""
+
+    whole: np.dtype[np.signedinteger]
+    """The signed integer of its size."""
+    mantissa: int
+    """Bits of the fraction."""
+    bias: int
+    """What is added to the exponent."""
+
+    @property
+    def unsigned(self) -> np.dtype[np.unsignedinteger]:
+        """The integer of its size without a sign."""
+        return np.dtype(f"u{self.whole.itemsize}")
+
+    @property
+    def magnitude(self) -> int:
+        """Mask of all bits but the sign."""
+        return int((1 << (8 * self.whole.itemsize - 1)) - 1)
+
+    @property
+    def infinity(self) -> int:
+        """The bits of infinity: what is as large or larger, without the sign, is not finite."""
+        return self.magnitude >> self.mantissa << self.mantissa
+
+
+_LAYOUTS = {
+    "float16": Layout(np.dtype(np.int16), 10, 15),
+    "bfloat16": Layout(np.dtype(np.int16), 7, 127),
+    "float32": Layout(np.dtype(np.int32), 23, 127),
+    "float64": Layout(np.dtype(np.int64), 52, 1023),
+}
+
+
+@cache
+def layout(dtype: np.dtype[np.generic]) -> Layout:
+    """Return how the floats of `dtype` lie in their bits."""
+    return _LAYOUTS[dtype.name]
 
 
 def ulp_distance(expected: Array, actual: Array) -> npt.NDArray[np.uint64]:

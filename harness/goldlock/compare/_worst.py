@@ -1,15 +1,17 @@
-"""The few worst rows of a column, kept while it is walked through."""
+"""The worst rows of a column, kept while it is walked through, in arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from goldlock.compare._measure import Floats
-from goldlock.results import WorstRow
+from goldlock.tables import Array
+
+Places = npt.NDArray[np.intp]
 
 
 class Level(IntEnum):
@@ -20,6 +22,43 @@ class Level(IntEnum):
     TOP_MOVED = 2
 
 
+class Side(IntEnum):
+    """On which side there is no value."""
+
+    NEITHER = 0
+    EXPECTED = 1
+    ACTUAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Values, at most one a row once they are compacted; arrays of one length."""
+
+    level: npt.NDArray[np.int8]
+    rank: Floats
+    """Larger is worse."""
+    place: Places
+    """Flat place in the column."""
+    expected: Array
+    actual: Array
+    margin: Floats
+    """NaN where none is known."""
+    absent: npt.NDArray[np.int8]
+    """A `Side`."""
+
+    def taken(self, places: npt.NDArray[np.intp]) -> Entries:
+        return Entries(*(getattr(self, name)[places] for name in _NAMES))
+
+    @classmethod
+    def joined(cls, parts: list[Entries]) -> Entries:
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _NAMES))
+
+
+_NAMES = ("level", "rank", "place", "expected", "actual", "margin", "absent")
+
+
 class WorstRows:
     """At most `limit` rows, each with its worst value: by level, then by rank, then the earliest."""
 
@@ -27,38 +66,111 @@ class WorstRows:
         self._limit = limit
         self._width = width
         """Values of one row."""
-        self._kept: dict[int, tuple[Level, float, WorstRow]] = {}
+        self._parts: list[Entries] = []
+        self._pending = 0
+        self._floor: tuple[int, float, int] | None = None
+        """Level, rank and row of the last one kept, once there are enough."""
+
+    def may_enter(self, level: Level, rank: float, row: int) -> bool:
+        """Return whether values from `row` on, ranking `rank` at most, could be among the worst."""
+        if self._limit == 0:
+            return False
+        return self._floor is None or (int(level), rank, -row) > (
+            self._floor[0],
+            self._floor[1],
+            -self._floor[2],
+        )
 
     def add(
-        self, level: Level, where: npt.NDArray[np.intp], ranks: Floats, make: Callable[[int], WorstRow]
+        self,
+        level: Level,
+        places: Places,
+        ranks: Floats,
+        expected: Array,
+        actual: Array,
+        *,
+        margin: Floats | None = None,
+        absent: Side = Side.NEITHER,
     ) -> None:
-        """Consider the values at the flat places `where` (rising); `make` builds the row of one of them."""
+        """Consider the values at the flat places `places` (rising); a rank that is NaN is the least."""
+        if self._limit == 0 or not len(places):
+            return
         ranks = np.where(np.isnan(ranks), -1.0, ranks)
-        rows = where // self._width
+        chosen = self._candidates(level, places, ranks)
+        if not len(chosen):
+            return
+        count = len(chosen)
+        self._append(
+            Entries(
+                np.full(count, level, dtype=np.int8),
+                ranks[chosen],
+                places[chosen],
+                expected[chosen],
+                actual[chosen],
+                np.full(count, np.nan) if margin is None else margin[chosen],
+                np.full(count, absent, dtype=np.int8),
+            )
+        )
+
+    def merge(self, other: WorstRows) -> None:
+        for part in other._parts:
+            self._append(part)
+
+    def entries(self, least: Level) -> Entries | None:
+        """Return the rows of level `least` or worse, the worst first; None for none."""
+        self._compact()
+        if not self._parts:
+            return None
+        kept = self._parts[0]
+        return kept.taken(np.flatnonzero(kept.level >= least))
+
+    def _candidates(self, level: Level, places: Places, ranks: Floats) -> npt.NDArray[np.intp]:
+        """Return which values are the worst of their row and could be among the worst rows."""
+        chosen = np.arange(len(places))
+        if self._floor is not None:
+            floor_level, floor_rank, floor_row = self._floor
+            if level < floor_level:
+                return chosen[:0]
+            if level == floor_level:
+                rows = places // self._width
+                chosen = np.flatnonzero((ranks > floor_rank) | ((ranks == floor_rank) & (rows < floor_row)))
+        if len(chosen) > 1 and self._width > 1:
+            chosen = self._first_of_rows(chosen, places, ranks)
+        if len(chosen) > self._limit:
+            left = ranks[chosen]
+            last = np.partition(left, len(left) - self._limit)[len(left) - self._limit]
+            above = chosen[left > last]
+            level_with = chosen[left == last][: self._limit - len(above)]
+            chosen = np.sort(np.concatenate([above, level_with]))
+        return chosen
+
+    def _first_of_rows(self, chosen: npt.NDArray[np.intp], places: Places, ranks: Floats) -> Places:
+        rows, left = places[chosen] // self._width, ranks[chosen]
         starts = np.flatnonzero(np.diff(rows, prepend=-1))
-        best = np.maximum.reduceat(ranks, starts) if len(starts) < len(rows) else ranks
-        stops = np.append(starts[1:], len(rows))
-        candidates = np.flatnonzero(self._may_enter(level, best))
-        leading = candidates[np.argsort(-best[candidates], kind="stable")[: self._limit]]
-        for group in leading.tolist():
-            start, stop = int(starts[group]), int(stops[group])
-            place = start + int(ranks[start:stop].argmax())
-            row, rank = int(rows[place]), float(ranks[place])
-            if row not in self._kept or self._kept[row][:2] < (level, rank):
-                self._kept[row] = (level, rank, make(place))
-        self._kept = dict(self._sorted()[: self._limit])
+        best = np.maximum.reduceat(left, starts)
+        group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(rows))))
+        tops = np.flatnonzero(left == best[group])
+        return chosen[tops[np.flatnonzero(np.diff(group[tops], prepend=-1))]]
 
-    def rows(self) -> tuple[WorstRow, ...]:
-        """Return the rows, the worst first."""
-        return tuple(entry[2] for _, entry in self._sorted())
+    def _append(self, part: Entries) -> None:
+        self._parts.append(part)
+        self._pending += len(part.rank)
+        if self._pending >= self._limit:
+            self._compact()
 
-    def _may_enter(self, level: Level, best: Floats) -> npt.NDArray[np.bool_]:
-        if len(self._kept) < self._limit:
-            return np.ones(len(best), dtype=np.bool_)
-        last_level, last_rank, _ = self._sorted()[-1][1]
-        if level != last_level:
-            return np.full(len(best), level > last_level)
-        return best > last_rank
-
-    def _sorted(self) -> list[tuple[int, tuple[Level, float, WorstRow]]]:
-        return sorted(self._kept.items(), key=lambda item: (-item[1][0], -item[1][1], item[0]))
+    def _compact(self) -> None:
+        if not self._parts:
+            return
+        entries = Entries.joined(self._parts)
+        rows = entries.place // self._width
+        if self._width > 1:
+            order = np.lexsort((entries.place, -entries.rank, -entries.level, rows))
+            order = order[np.flatnonzero(np.diff(rows[order], prepend=-1))]
+            entries, rows = entries.taken(order), rows[order]
+        order = np.lexsort((rows, -entries.rank, -entries.level))[: self._limit]
+        entries, rows = entries.taken(order), rows[order]
+        self._parts, self._pending = [entries], 0
+        if len(order) == self._limit:
+            self._floor = (int(entries.level[-1]), float(entries.rank[-1]), int(rows[-1]))
+        else:
+            self._pending = len(order)

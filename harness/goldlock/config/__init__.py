@@ -9,8 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import structs
+
 from goldlock.config.rules import inconsistencies
 from goldlock.config.structure import (
+    Accepted,
     BaseImage,
     Build,
     Case,
@@ -29,12 +32,17 @@ from goldlock.config.structure import (
 )
 from goldlock.decoding import complaint, decode, did_you_mean, parse
 from goldlock.errors import ConfigurationError
+from goldlock_env.acceptance import Acceptance, accepting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import datetime as dt
+    from collections.abc import Iterable, Sequence
+
+    from goldlock_env.findings import Finding
 
 __all__ = [
     "FILE_NAME",
+    "Accepted",
     "BaseImage",
     "Build",
     "Case",
@@ -86,6 +94,11 @@ class Config(Document, frozen=True, kw_only=True):
         """Like `select`, for trainings."""
         return _select("training", self.training, names, self.path)
 
+    def accepting(self, findings: Iterable[Finding], today: dt.date) -> tuple[Finding, ...]:
+        """The findings, with those marked that `[[accepted]]` speaks of; see `goldlock_env.acceptance`."""
+        acceptances = [Acceptance(**structs.asdict(each)) for each in self.accepted]
+        return accepting(findings, acceptances, today)
+
 
 def load(path: Path) -> Config:
     """Read and check goldlock.toml.
@@ -129,6 +142,7 @@ def loads(text: str, *, path: Path) -> Config:
         case=document.case,
         training=document.training,
         policy=document.policy,
+        accepted=document.accepted,
         lock=document.lock,
         path=path.absolute(),
     )

@@ -14,7 +14,8 @@ from goldlock.config.structure import parse_size, placeholders
 from goldlock.decoding import KeyPath, Problem, did_you_mean
 from goldlock.errors import ConfigurationError
 from goldlock.formats import Format
-from goldlock.tolerance import Kind
+from goldlock.tolerance import Kind, UpTo
+from goldlock_env.findings import Layer
 from goldlock_env.policy import Policy
 
 if TYPE_CHECKING:
@@ -48,6 +49,17 @@ def inconsistencies(document: Document) -> Iterator[Problem]:
         except ConfigurationError as error:
             said = error.message.removeprefix(f"policy.{key}: ")
             yield Problem(("policy", key), f"is no rule: {said}. {error.hint}".rstrip())
+    for index, accepted in enumerate(document.accepted):
+        path: KeyPath = ("accepted", index)
+        layer, _, key = accepted.finding.partition(".")
+        if layer not in tuple(map(str, Layer)) or not key:
+            yield Problem(
+                (*path, "finding"), 'must be layer and key as reports name them, such as "packages.certifi"'
+            )
+        if not accepted.reason.strip():
+            yield Problem(
+                (*path, "reason"), "is empty: a difference is accepted for a reason that others can read"
+            )
     yield from _filled(document.lock, ("lock",))
 
 
@@ -132,6 +144,9 @@ def _case(case: Case, path: KeyPath) -> Iterator[Problem]:
         yield from _http(case.http, (*path, "http"))
     for name, column in case.columns.items():
         yield from _column(name, column, (*path, "columns", name))
+    yield from _each_filled(case.rows_by, (*path, "rows-by"))
+    if "@" in PurePosixPath(case.golden).name:
+        yield Problem((*path, "golden"), "must not hold @, behind which other goldens of a case are named")
 
 
 def _http(http: Http, path: KeyPath) -> Iterator[Problem]:
@@ -174,11 +189,17 @@ def _column(name: str, column: Column, path: KeyPath) -> Iterator[Problem]:
             )
     if column.kind is Kind.IGNORE and not column.reason.strip():
         yield Problem((*path, "reason"), "is missing: a column is ignored for a reason that others can read")
-    if column.scores is not None:
+    if column.score_names:
         if column.kind not in (Kind.LABEL, None):
             yield Problem((*path, "scores"), "is for kind 'label'")
-        elif column.scores in ("", name):
+        elif not {"", name}.isdisjoint(column.score_names):
             yield Problem((*path, "scores"), "must name another column")
+        elif len(set(column.score_names)) < len(column.score_names):
+            yield Problem((*path, "scores"), "names a column twice")
+    if column.up_to is UpTo.SIGN and column.kind not in (Kind.CLOSE, Kind.EXACT, None):
+        yield Problem((*path, "up-to"), "may be 'sign' for the kinds 'close' and 'exact'")
+    if column.up_to is UpTo.NAMES and column.kind not in (Kind.LABEL, Kind.EXACT, None):
+        yield Problem((*path, "up-to"), "may be 'names' for the kinds 'label' and 'exact'")
 
 
 def _training(training: Training, path: KeyPath) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from goldlock.formats import Format
-from goldlock.tolerance import Kind, Tolerance, override
+from goldlock.tolerance import Kind, Loose, Tolerance, UpTo, override
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -184,12 +185,18 @@ class Column(_Table, frozen=True, kw_only=True):
     atol: float | None = None
     ulp: int | None = None
     reason: str = ""
-    scores: str | None = None
-    """A label's column of scores, from which its margin is taken."""
+    scores: str | tuple[str, ...] = ()
+    """A label's columns of scores, from which its margin is taken: one a class, or a single one with a shape."""
+    up_to: UpTo | None = None
+    loose: tuple[Loose, ...] | None = None
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        return (self.scores,) if isinstance(self.scores, str) else self.scores
 
     def applied_to(self, base: Tolerance) -> Tolerance:
         """The tolerance that results where goldlock.toml says more than the golden or the default."""
-        return override(base, **msgspec.structs.asdict(self))
+        return override(base, **{**msgspec.structs.asdict(self), "scores": self.score_names})
 
 
 class Case(_Table, frozen=True, kw_only=True):
@@ -202,6 +209,8 @@ class Case(_Table, frozen=True, kw_only=True):
     command: Command | None = None
     http: Http | None = None
     columns: dict[str, Column] = {}
+    rows_by: tuple[str, ...] = ()
+    """Columns that name a row: rows in another order are then equivalent."""
 
     def __post_init__(self) -> None:
         if not self.golden:
@@ -229,6 +238,18 @@ class Training(_Table, frozen=True, kw_only=True):
     timeout: float = 1800
 
 
+class Accepted(_Table, frozen=True, kw_only=True):
+    """`[[accepted]]`: a difference of the environment that is known and accepted for a while."""
+
+    finding: str
+    """Its name in reports: layer and key."""
+    reason: str
+    until: dt.date
+    """The last day on which it is accepted."""
+    actual: str | None = None
+    """The value that is accepted; any where nothing is said."""
+
+
 class Document(_Table, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -236,4 +257,5 @@ class Document(_Table, frozen=True, kw_only=True):
     case: tuple[Case, ...] = ()
     training: tuple[Training, ...] = ()
     policy: dict[str, str] = {}
+    accepted: tuple[Accepted, ...] = ()
     lock: str = "goldlock.lock"

@@ -14,6 +14,7 @@ from goldlock.config import Limits
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from goldlock_env.snapshot import Snapshot
 
@@ -49,10 +50,11 @@ class Completed:
 
     exit_code: int
     stdout: bytes
+    """All of it; its last 64 KiB where it was written to a file."""
     stderr: str
     """The last 64 KiB of it, decoded with replacement."""
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    """What was written: contents by path below the exchange folder, POSIX separators."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """What was written: this host's copies by path below the exchange folder, POSIX separators."""
 
 
 class Session(Protocol):
@@ -69,18 +71,22 @@ class Session(Protocol):
         self,
         command: Sequence[str],
         *,
-        stdin: bytes | None = None,
-        files: Mapping[str, bytes] | None = None,
+        stdin: Path | None = None,
+        stdout: Path | None = None,
+        files: Mapping[str, Path] | None = None,
         output: str | None = None,
+        into: Path | None = None,
         timeout: float,
     ) -> Completed:
         """Run a command and read back what it wrote.
 
         Args:
             command: argument vector, no shell; `{NAME}` in it stands for the path of that file.
-            stdin: what it reads, None for nothing.
-            files: contents by NAME, put where the command can read them.
+            stdin: file of this host that it reads, None for nothing.
+            stdout: file of this host that is made of what it says, None to have it in memory.
+            files: files of this host by NAME, put where the command can read them.
             output: NAME of the file that it writes, or with a trailing slash of the folder.
+            into: folder of this host, empty or absent, that receives the output; needed with `output`.
             timeout: seconds until it is killed.
 
         Raises:

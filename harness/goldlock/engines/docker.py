@@ -303,9 +303,11 @@ class DockerSession:
         self,
         command: Sequence[str],
         *,
-        stdin: bytes | None = None,
-        files: Mapping[str, bytes] | None = None,
+        stdin: Path | None = None,
+        stdout: Path | None = None,
+        files: Mapping[str, Path] | None = None,
         output: str | None = None,
+        into: Path | None = None,
         timeout: float,
     ) -> Completed:
         """Run a command in the container; see `goldlock.engines.Session.run`."""
@@ -318,14 +320,19 @@ class DockerSession:
         with _translated(
             "exchange files with the container", hint="raise subject.limits.scratch if the inputs are large"
         ):
-            members = [(f"{folder}/", b""), *((f"{folder}/{n}", c) for n, c in (files or {}).items())]
+            members = [(folder, None), *((f"{folder}/{n}", path) for n, path in (files or {}).items())]
             if output and output.endswith("/"):
-                members.append((f"{folder}/{output}", b""))
+                members.append((f"{folder}/{output.rstrip('/')}", None))
             if names and not self._api.put_archive(self._id, EXCHANGE, pack(members)):
                 raise SubjectError("the container takes no files")
-        capture = Capture(self._launch.limits.output_bytes)
         end = time.monotonic() + timeout
-        with self._said_if_ended(), _translated(f"run {argv[0]} in the container"):
+        with (
+            self._said_if_ended(),
+            _translated(f"run {argv[0]} in the container"),
+            contextlib.ExitStack() as stack,
+        ):
+            said = None if stdout is None else stack.enter_context(stdout.open("wb", buffering=0))
+            capture = Capture(self._launch.limits.output_bytes, said)
             identity, attached = self._execute(argv, stdin=stdin is not None)
             try:
                 attached.exchange(stdin, capture, timeout)
@@ -337,9 +344,9 @@ class DockerSession:
                 raise
             finally:
                 attached.close()
-            written: dict[str, bytes] = {}
-            if code == 0 and output:
-                written = self._read(f"{folder}/{output.rstrip('/')}", output.rstrip("/"))
+            written: dict[str, Path] = {}
+            if code == 0 and output and into is not None:
+                written = self._read(f"{folder}/{output.rstrip('/')}", output.rstrip("/"), into)
         return Completed(
             exit_code=code,
             stdout=bytes(capture.stdout),
@@ -379,11 +386,11 @@ class DockerSession:
         cause = "it used more memory than" if state.get("OOMKilled") else "probably it needs more memory than"
         return f"\nkilled (signal 9): {cause} subject.limits.memory, {size}"
 
-    def _read(self, path: str, name: str) -> dict[str, bytes]:
+    def _read(self, path: str, name: str, into: Path) -> dict[str, Path]:
         try:
             chunks, _ = self._api.get_archive(self._id, f"{EXCHANGE}/{path}")
             with contextlib.closing(chunks):
-                return unpack(chunks, limit=self._launch.limits.output_bytes)
+                return unpack(chunks, into, limit=self._launch.limits.output_bytes)
         except docker.errors.NotFound:
             raise SubjectError(
                 f"ended with exit code 0 and wrote no {name}",
@@ -472,7 +479,7 @@ class Attached:
             self._socket.close()
 
     def exchange(
-        self, stdin: bytes | None, capture: Capture, timeout: float, until: bytes | None = None
+        self, stdin: Path | None, capture: Capture, timeout: float, until: bytes | None = None
     ) -> None:
         """Write stdin while gathering output, until the end, the marker or the timeout."""
         end = time.monotonic() + timeout
@@ -508,10 +515,12 @@ class Attached:
             # The other end went away, or `close` was called meanwhile: that is the end of the stream.
             return
 
-    def _write(self, stdin: bytes | None) -> None:
+    def _write(self, stdin: Path) -> None:
         # A command that does not read its stdin to the end closes it: that is its right.
         with contextlib.suppress(OSError):
-            self._socket.sendall(stdin or b"")
+            with stdin.open("rb") as file:
+                while piece := file.read(1 << 20):
+                    self._socket.sendall(piece)
             self._socket.shutdown(socket.SHUT_WR)
 
 

@@ -132,7 +132,7 @@ class LocalSession:
 
         def gather() -> None:
             try:
-                self._exchange(process, None, self._capture, _PROBE_TIMEOUT)
+                self._exchange(process, self._capture, _PROBE_TIMEOUT)
             except SubjectError as error:
                 self._problems.append(error)
 
@@ -161,35 +161,39 @@ class LocalSession:
         self,
         command: Sequence[str],
         *,
-        stdin: bytes | None = None,
-        files: Mapping[str, bytes] | None = None,
+        stdin: Path | None = None,
+        stdout: Path | None = None,
+        files: Mapping[str, Path] | None = None,
         output: str | None = None,
+        into: Path | None = None,
         timeout: float,
     ) -> Completed:
         """Run a command in the project's folder; see `goldlock.engines.Session.run`."""
         exchange = Path(tempfile.mkdtemp(dir=self._scratch))
-        for name, content in (files or {}).items():
-            (exchange / name).write_bytes(content)
+        for name, path in (files or {}).items():
+            shutil.copyfile(path, exchange / name)
         if output and output.endswith("/"):
             (exchange / output).mkdir()
         names = [*(files or {}), *([output.rstrip("/")] if output else [])]
         argv = fill(command, {name.partition(".")[0]: str(exchange / name) for name in names})
-        capture = Capture(self._launch.limits.output_bytes)
-        process = self._spawn(
-            argv,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self._exchange(process, stdin, capture, timeout)
+        with contextlib.ExitStack() as stack:
+            said = None if stdout is None else stack.enter_context(stdout.open("wb", buffering=0))
+            capture = Capture(self._launch.limits.output_bytes, said)
+            process = self._spawn(
+                argv,
+                stdin=None if stdin is None else stack.enter_context(stdin.open("rb")),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            self._exchange(process, capture, timeout)
         written = {}
-        if output and process.returncode == 0:
-            written = self._collect(exchange, output.rstrip("/"))
+        if output and into is not None and process.returncode == 0:
+            written = self._collect(exchange, output.rstrip("/"), into)
         return Completed(
             exit_code=process.returncode, stdout=bytes(capture.stdout), stderr=capture.stderr, files=written
         )
 
-    def _collect(self, exchange: Path, output: str) -> dict[str, bytes]:
+    def _collect(self, exchange: Path, output: str, into: Path) -> dict[str, Path]:
         top, left, found = exchange / output, self._launch.limits.output_bytes, {}
         if not top.exists() and not top.is_symlink():
             raise SubjectError(
@@ -207,11 +211,20 @@ class LocalSession:
                     "wrote an output larger than is read",
                     hint="raise subject.limits.output in goldlock.toml if that is right",
                 )
-            found[path.relative_to(exchange).as_posix()] = path.read_bytes()
+            inside = path.relative_to(exchange)
+            found[inside.as_posix()] = into / inside
+            (into / inside).parent.mkdir(parents=True, exist_ok=True)
+            # A copy: whatever of the subject still runs may hold the file open.
+            shutil.copyfile(path, into / inside, follow_symlinks=False)
         return found
 
     def _spawn(
-        self, command: Sequence[str], *, stdin: int | None, stdout: int | IO[bytes], stderr: int | IO[bytes]
+        self,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None,
+        stdout: int | IO[bytes],
+        stderr: int | IO[bytes],
     ) -> subprocess.Popen[bytes]:
         limits = self._launch.limits
         passed = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ") if name in os.environ}
@@ -252,12 +265,10 @@ class LocalSession:
             self._running.append(process)
         return process
 
-    def _exchange(
-        self, process: subprocess.Popen[bytes], stdin: bytes | None, capture: Capture, timeout: float
-    ) -> None:
-        """Feed stdin and gather both streams; the whole process group goes where a limit is broken."""
+    def _exchange(self, process: subprocess.Popen[bytes], capture: Capture, timeout: float) -> None:
+        """Gather both streams; the whole process group goes where a limit is broken."""
         try:
-            _converse(process, stdin, capture, time.monotonic() + timeout)
+            _listen(process, capture, time.monotonic() + timeout)
         except TimeoutError:
             raise SubjectError(
                 f"gave no answer within {timeout:g} s and was stopped",
@@ -265,7 +276,7 @@ class LocalSession:
             ) from None
         finally:
             _kill(process)
-            for pipe in (process.stdin, process.stdout, process.stderr):
+            for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
@@ -295,21 +306,17 @@ class LocalSession:
             _kill_strays(self._scratch)
 
 
-def _converse(process: subprocess.Popen[bytes], stdin: bytes | None, capture: Capture, end: float) -> None:
-    """Feed and read a process until it has ended and nothing more comes from it.
+def _listen(process: subprocess.Popen[bytes], capture: Capture, end: float) -> None:
+    """Read a process until it has ended and nothing more comes from it.
 
     Raises:
         TimeoutError: `end`, a time of the monotonic clock, passed first.
         SubjectError: it wrote more than is read.
     """
-    waiting = memoryview(stdin or b"")
     with selectors.DefaultSelector() as selector:
         for number, pipe in ((STDOUT, process.stdout), (STDERR, process.stderr)):
             if pipe is not None:
                 selector.register(pipe, selectors.EVENT_READ, number)
-        if process.stdin is not None:
-            os.set_blocking(process.stdin.fileno(), False)
-            selector.register(process.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
             left = end - time.monotonic()
             if left <= 0:
@@ -323,13 +330,7 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes | None, capture: Ca
                 # A child that it left behind may hold the streams for ever; they are not its answer.
                 return
             for key, _ in ready:
-                if key.fileobj is process.stdin:
-                    waiting = _write_some(process.stdin, waiting)
-                    if not waiting:
-                        selector.unregister(process.stdin)
-                        with contextlib.suppress(OSError):
-                            process.stdin.close()
-                elif piece := os.read(key.fd, 1 << 16):
+                if piece := os.read(key.fd, 1 << 16):
                     capture.add(key.data, piece)
                 else:
                     selector.unregister(key.fileobj)
@@ -337,16 +338,6 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes | None, capture: Ca
         process.wait(max(0.0, end - time.monotonic()))
     except subprocess.TimeoutExpired:
         raise TimeoutError from None
-
-
-def _write_some(stdin: IO[bytes], waiting: memoryview) -> memoryview:
-    """Write what the pipe takes; what is left, which is nothing once the other end was closed."""
-    try:
-        return waiting[os.write(stdin.fileno(), waiting) :] if waiting else waiting
-    except BlockingIOError:
-        return waiting
-    except OSError:
-        return waiting[:0]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

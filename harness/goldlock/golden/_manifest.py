@@ -14,9 +14,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from goldlock.golden._value import MANIFEST, ColumnRecord, HistoryEntry, Provenance
+from goldlock.golden._value import MANIFEST, ColumnRecord, HistoryEntry, Key, Provenance
 from goldlock.tables import Format
-from goldlock.tolerance import Kind, Tolerance
+from goldlock.tolerance import Kind, Loose, Tolerance, UpTo
 from goldlock_env.errors import ConfigurationError, CouldNotRunError
 
 if sys.version_info >= (3, 11):
@@ -24,15 +24,19 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-VERSION = 1
+VERSION = 2
+LARGEST = 16 * 1024 * 1024
+"""Bytes of a golden.toml that is read."""
+RESTORE = "restore the golden folder from version control, or remove it and run goldlock record"
+_VARIANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_CONTENT = re.compile(r"sha256:[0-9a-f]{64}")
 _ID_LINE = re.compile(rb'^golden-id = "([^"\n]*)"\r?\n', re.MULTILINE)
 _HEADER = """\
 # Written by goldlock record and goldlock accept. A change by hand is reported: golden-id seals this file,
 # and with it the files it names. To change a tolerance, write it under the case in goldlock.toml.
 """
-_RESTORE = "restore the golden folder from version control, or remove it and run goldlock record"
 
-Toml = str | int | float | list[int]
+Toml = str | bool | int | float | list[int] | list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,11 @@ class Manifest:
     """What golden.toml says."""
 
     case: str
+    name: str
+    key: Key
+    bad: bool
     inputs: FileRecord
+    """Beside golden.toml for a case's first golden; another one's are those of the first."""
     outputs: FileRecord
     format: Format
     rows: int
@@ -80,6 +88,13 @@ def seal_of(data: bytes) -> tuple[str | None, str]:
 
 def _lines(manifest: Manifest) -> Iterator[str]:
     yield from _pairs({"golden-version": VERSION, "case": manifest.case})
+    if manifest.name:
+        yield from _pairs({"name": manifest.name})
+    if manifest.bad:
+        yield from _pairs({"bad": True})
+    if manifest.key != Key():
+        yield "\n[key]\n"
+        yield from _pairs({"lock-id": manifest.key.lock_id, "cpu-level": manifest.key.cpu_level})
     yield "\n[inputs]\n"
     yield from _file(manifest.inputs)
     yield "\n[outputs]\n"
@@ -87,7 +102,9 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield from _pairs({"format": manifest.format.value, "rows": manifest.rows})
     for name, record in manifest.columns.items():
         yield "\n[[columns]]\n"
-        yield from _pairs({"name": name, "dtype": record.dtype, "shape": list(record.shape)})
+        yield from _pairs(
+            {"name": name, "dtype": record.dtype, "shape": list(record.shape), "content": record.content}
+        )
         yield from _tolerance(record.tolerance)
     provenance = manifest.provenance
     yield "\n[provenance]\n"
@@ -101,6 +118,8 @@ def _lines(manifest: Manifest) -> Iterator[str]:
             "reason": provenance.reason,
         }
     )
+    if provenance.accepted_by:
+        yield from _pairs({"accepted-by": provenance.accepted_by})
     for entry in provenance.history:
         yield "\n[[history]]\n"
         yield from _pairs(
@@ -108,6 +127,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
                 "golden-id": entry.golden_id,
                 "recorded": entry.recorded,
                 "reason": entry.reason,
+                "accepted-by": entry.accepted_by,
                 "lock-id": entry.lock_id,
                 "image-id": entry.image_id,
             }
@@ -124,13 +144,29 @@ def _tolerance(tolerance: Tolerance) -> Iterator[str]:
         yield from _pairs({"rtol": tolerance.rtol, "atol": tolerance.atol, "ulp": tolerance.ulp})
     if tolerance.reason:
         yield from _pairs({"reason": tolerance.reason})
-    if tolerance.scores is not None:
-        yield from _pairs({"scores": tolerance.scores})
+    if tolerance.scores:
+        yield from _pairs({"scores": list(tolerance.scores)})
+    if tolerance.up_to is not UpTo.NOTHING:
+        yield from _pairs({"up-to": tolerance.up_to.value})
+    if tolerance.loose:
+        yield from _pairs({"loose": [loose.value for loose in tolerance.loose]})
 
 
 def _pairs(pairs: Mapping[str, Toml]) -> Iterator[str]:
     for key, value in pairs.items():
-        yield f"{key} = {_text(value) if isinstance(value, str) else repr(value)}\n"
+        yield f"{key} = {_spelled(value)}\n"
+
+
+def _spelled(value: Toml | str | int) -> str:
+    match value:
+        case str():
+            return _text(value)
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return f"[{', '.join(map(_spelled, value))}]"
+        case _:
+            return repr(value)
 
 
 def _text(value: str) -> str:
@@ -143,15 +179,20 @@ def loads(data: bytes, where: str) -> Manifest:
     try:
         document: dict[str, object] = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CouldNotRunError(f"{where}: is not readable TOML: {error}", hint=_RESTORE) from error
+        raise CouldNotRunError(f"{where}: is not readable TOML: {error}", hint=RESTORE) from error
     root = _Reader(document, where)
     version = root.whole("golden-version")
     if version != VERSION:
         raise CouldNotRunError(
             f"{where}: golden-version is {version}, and this goldlock reads {VERSION}",
-            hint="install a newer goldlock" if version > VERSION else _RESTORE,
+            hint="install a newer goldlock"
+            if version > VERSION
+            else "remove the golden's folder and record it again with goldlock record",
         )
     inputs, outputs, provenance = root.table("inputs"), root.table("outputs"), root.table("provenance")
+    name, key = root.text("name", ""), root.table("key", optional=True)
+    if name and not is_variant_name(name):
+        raise root.fault("name", f"is {name!r}, which cannot be the name of a golden")
     columns = {entry.text("name"): _column(entry) for entry in root.tables("columns")}
     if len(columns) != len(root.tables("columns")):
         raise root.fault("columns", "names one column twice")
@@ -161,6 +202,9 @@ def loads(data: bytes, where: str) -> Manifest:
         raise outputs.fault("format", str(error)) from error
     return Manifest(
         case=root.text("case"),
+        name=name,
+        key=Key(lock_id=key.text("lock-id", ""), cpu_level=key.text("cpu-level", "")),
+        bad=root.flag("bad"),
         inputs=_file_record(inputs),
         outputs=_file_record(outputs),
         format=output_format,
@@ -173,11 +217,13 @@ def loads(data: bytes, where: str) -> Manifest:
             goldlock_version=provenance.text("goldlock-version"),
             recorded=provenance.text("recorded"),
             reason=provenance.text("reason"),
+            accepted_by=provenance.text("accepted-by", ""),
             history=tuple(
                 HistoryEntry(
                     golden_id=entry.text("golden-id"),
                     recorded=entry.text("recorded"),
                     reason=entry.text("reason"),
+                    accepted_by=entry.text("accepted-by", ""),
                     lock_id=entry.text("lock-id"),
                     image_id=entry.text("image-id"),
                 )
@@ -199,7 +245,14 @@ def is_plain_name(name: str) -> bool:
     return bool(name) and not set(name) & set("/\\\0") and name not in {".", "..", MANIFEST}
 
 
+def is_variant_name(name: str) -> bool:
+    """Whether `name` can stand behind the ``@`` of a golden's folder."""
+    return _VARIANT.fullmatch(name) is not None
+
+
 def _column(reader: _Reader) -> ColumnRecord:
+    if not _CONTENT.fullmatch(reader.text("content")):
+        raise reader.fault("content", "is not sha256: and 64 hexadecimal digits")
     try:
         tolerance = Tolerance(
             kind=Kind(reader.text("kind")),
@@ -207,9 +260,16 @@ def _column(reader: _Reader) -> ColumnRecord:
             atol=reader.number("atol"),
             ulp=reader.whole("ulp", 0),
             reason=reader.text("reason", ""),
-            scores=reader.text("scores") if "scores" in reader.values else None,
+            scores=reader.texts("scores"),
+            up_to=UpTo(reader.text("up-to", UpTo.NOTHING.value)),
+            loose=tuple(map(Loose, reader.texts("loose"))),
         )
-        record = ColumnRecord(dtype=reader.text("dtype"), shape=reader.lengths("shape"), tolerance=tolerance)
+        record = ColumnRecord(
+            dtype=reader.text("dtype"),
+            shape=reader.lengths("shape"),
+            content=reader.text("content"),
+            tolerance=tolerance,
+        )
         _ = record.type
     except (ValueError, ConfigurationError) as error:
         raise reader.fault("kind", str(error)) from error
@@ -225,7 +285,7 @@ class _Reader:
         self._path = path
 
     def fault(self, key: str, what: str) -> CouldNotRunError:
-        return CouldNotRunError(f"{self._where}: {self._path}{key} {what}", hint=_RESTORE)
+        return CouldNotRunError(f"{self._where}: {self._path}{key} {what}", hint=RESTORE)
 
     def text(self, key: str, default: str | None = None) -> str:
         value = self.values.get(key, default)
@@ -251,8 +311,20 @@ class _Reader:
             raise self.fault(key, "is missing, or not a list of whole numbers")
         return tuple(value)
 
-    def table(self, key: str) -> _Reader:
-        value = self.values.get(key)
+    def flag(self, key: str) -> bool:
+        value = self.values.get(key, False)
+        if not isinstance(value, bool):
+            raise self.fault(key, "is not true or false")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise self.fault(key, "is not a list of texts")
+        return tuple(value)
+
+    def table(self, key: str, *, optional: bool = False) -> _Reader:
+        value = self.values.get(key, {} if optional else None)
         if not isinstance(value, dict):
             raise self.fault(key, "is missing, or not a table")
         return _Reader(value, self._where, f"{self._path}{key}.")

@@ -8,246 +8,176 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from goldlock.printable import printable
-from goldlock.report import Verdict
-from goldlock.results import Rung
+from goldlock.render import _words
+from goldlock.render._page import FAINT, NOTE, SEVERITY, STRONG, VERDICT, Page
+from goldlock.render._terminal_case import print_case, print_failure, print_table
 from goldlock_env.findings import Layer, Severity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from goldlock.report import CaseReport, Failure, Report
-    from goldlock.results import ColumnResult, TableResult
+    from goldlock.report import Report
+    from goldlock.results import TableResult
     from goldlock_env.findings import Finding
 
-_VERDICT = {Verdict.MATCH: "bold green", Verdict.DRIFT: "bold red", Verdict.COULD_NOT_RUN: "bold yellow"}
-_SEVERITY = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
-_WORST_ROWS = 5
-_LONG = 48
 _MOST = {Severity.ERROR: 60, Severity.WARNING: 15, Severity.INFO: 4}
+_WIDTH = 100
+_PLAIN = str.maketrans({"\N{HORIZONTAL ELLIPSIS}": "~", "\N{REPLACEMENT CHARACTER}": "?"})
+_DRAWN = "\N{LOWER ONE EIGHTH BLOCK}\N{FULL BLOCK}\N{HORIZONTAL ELLIPSIS}\N{REPLACEMENT CHARACTER}"
 
 
 def render(
-    report: Report, *, colour: bool, width: int | None = None, verbose: bool = False, headline: bool = True
+    report: Report,
+    *,
+    colour: bool,
+    width: int | None = None,
+    verbose: bool = False,
+    headline: bool = True,
+    ascii_only: bool = False,
 ) -> str:
     """The report as text.
 
     Args:
         report: what to show.
         colour: whether escape sequences may be used.
-        width: columns; None: the terminal's, or 100 where there is none.
-        verbose: whether every finding is shown, however many there are.
+        width: columns; None: the terminal's, or where there is none 100 for tables and no end for lines.
+        verbose: whether every finding is shown, however many there are, and what made the report.
         headline: whether the verdict stands above.
+        ascii_only: whether bars and the like are drawn in ASCII; what a subject said is not changed by it.
     """
+    known = width or shutil.get_terminal_size((0, 0)).columns
     buffer = StringIO()
     console = Console(
         file=buffer,
         force_terminal=colour,
         color_system="standard" if colour else None,
         no_color=not colour,
-        width=width or shutil.get_terminal_size((100, 24)).columns,
+        width=known or _WIDTH,
         highlight=False,
         emoji=False,
         markup=False,
     )
+    page = Page(console, wraps=known > 0, ascii_only=ascii_only)
     if headline:
-        console.print(_headline(report), soft_wrap=True)
+        _print_headline(page, report)
     if report.failure is not None:
-        _print_failure(console, "environment", report.failure)
-    _print_findings(console, report, verbose=verbose)
+        print_failure(page, "environment", report.failure)
+    _print_findings(page, report, verbose=verbose)
     for case in report.cases:
-        _print_case(console, case)
+        print_case(page, case)
+    if report.notes:
+        page.gap()
     for note in report.notes:
-        console.print(f"note: {printable(note)}", style="dim", soft_wrap=True)
-    return buffer.getvalue()
+        page.say((f"note: {printable(note)}", FAINT), hang=6)
+    if verbose:
+        _print_origin(page, report)
+    written = buffer.getvalue()
+    return written.translate(_PLAIN) if ascii_only else written
 
 
-def _headline(report: Report) -> Text:
-    line = Text(report.verdict.value.upper(), style=_VERDICT[report.verdict])
-    line.append(f"  {printable(report.subject)}", style="bold")
+def ascii_only(stream: object) -> bool:
+    """Whether a stream's encoding has no place for what a report draws."""
+    try:
+        _DRAWN.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+def print_table_result(console: Console, table: TableResult, *, ascii_only: bool = False) -> None:
+    """Print a comparison's notes and every column that is not identical."""
+    print_table(Page(console, wraps=console.is_terminal, ascii_only=ascii_only), table)
+
+
+def _print_headline(page: Page, report: Report) -> None:
     details = [report.engine, report.image or ""]
     if report.lock_id:
-        details.append(f"lock {_short(report.lock_id)}")
+        details.append(f"lock {_words.short(report.lock_id)}")
     told = ", ".join(detail for detail in details if detail)
-    line.append(f"  ({printable(told)})" if told else "", style="dim")
-    return line
+    page.say(
+        (report.verdict.value.upper(), VERDICT[report.verdict]),
+        (f"  {printable(report.subject)}", STRONG),
+        (f"  ({printable(told)})" if told else "", FAINT),
+        hang=2,
+    )
 
 
-def _print_findings(console: Console, report: Report, *, verbose: bool) -> None:
-    records = [f for f in report.findings if f.layer in {Layer.LOCK, Layer.GOLDEN}]
+def _print_findings(page: Page, report: Report, *, verbose: bool) -> None:
+    accepted = [f for f in report.findings if f.accepted and f.status is not Status.UNKNOWN]
     unknown = [f for f in report.findings if f.status is Status.UNKNOWN]
-    differing = [f for f in report.findings if f not in records and f not in unknown]
+    records = [
+        f
+        for f in report.findings
+        if f.layer in {Layer.LOCK, Layer.GOLDEN} and f not in accepted and f not in unknown
+    ]
+    differing = [f for f in report.findings if f not in records and f not in unknown and f not in accepted]
     counts = ", ".join(
-        f"{number} {severity.value}"
+        f"{count} {severity.value}"
         for severity in Severity
-        if (number := sum(f.severity is severity for f in differing))
+        if (count := sum(f.severity is severity for f in differing))
     )
     if report.lock_id is not None and report.failure is None:
         summary = f"differs from the lock: {counts}" if counts else "as locked"
+        if accepted:
+            summary += f"; {len(accepted)} accepted" if counts else f", but for {len(accepted)} accepted"
         if unknown:
             summary += f"; {len(unknown)} unknown"
-        console.print(Text("\nenvironment  ", style="bold").append(summary, style=""), soft_wrap=True)
+        page.gap()
+        page.say(("environment  ", STRONG), summary)
+        if verbose and report.layers:
+            page.say((f"looked at {', '.join(map(str, report.layers))}", FAINT), indent=2)
     elif differing:
-        console.print(Text("\ndifferences  ", style="bold").append(counts), soft_wrap=True)
-    _print_by_layer(console, differing, verbose=verbose)
+        page.gap()
+        page.say(("differences  ", STRONG), counts)
+    _print_by_layer(page, differing, verbose=verbose)
     for finding in unknown:
-        console.print(
-            f"  unknown  {printable(finding.name)}"
-            + (f": {printable(finding.note)}" if finding.note else ""),
-            style="cyan",
-            soft_wrap=True,
+        told = f"unknown  {printable(finding.name)}" + (
+            f": {printable(finding.note)}" if finding.note else ""
         )
+        page.say((told, NOTE), indent=2, hang=9)
+    if accepted:
+        page.gap()
+        page.say(("accepted  ", STRONG), f"{_words.plural(len(accepted), 'known difference')}, not counted")
+    for finding in accepted:
+        page.say(f"{printable(finding.name)}  {_words.difference(finding)}", indent=2, hang=2)
+        page.say((f"because: {printable(finding.accepted)}", FAINT), indent=4, hang=2)
     if records:
-        console.print(Text("\nrecords  ", style="bold").append("lock, goldens or inputs are not as recorded"))
-        _print_by_layer(console, records, verbose=verbose)
+        page.gap()
+        page.say(("records  ", STRONG), "lock, goldens or inputs are not as recorded")
+        _print_by_layer(page, records, verbose=verbose)
 
 
-def _print_by_layer(console: Console, findings: Sequence[Finding], *, verbose: bool) -> None:
+def _print_by_layer(page: Page, findings: Sequence[Finding], *, verbose: bool) -> None:
     """Heaviest first; of many that are alike only the first ones."""
     for severity, layer in itertools.product(Severity, Layer):
         alike = [f for f in findings if f.severity is severity and f.layer is layer]
         shown = alike if verbose or len(alike) <= _MOST[severity] + 1 else alike[: _MOST[severity]]
         for finding in shown:
-            _print_finding(console, finding)
+            _print_finding(page, finding)
         if len(shown) < len(alike):
             more = f"and {len(alike) - len(shown)} more of {layer} (--verbose shows them)"
-            console.print(f"  {severity.value:<8} {more}", style="dim", soft_wrap=True)
+            page.say((f"{severity.value:<8} {more}", FAINT), indent=2, hang=9)
 
 
-def _print_finding(console: Console, finding: Finding) -> None:
-    line = Text("  ").append(f"{finding.severity.value:<8} ", style=_SEVERITY[finding.severity])
-    line.append(printable(finding.name), style="bold" if finding.severity is Severity.ERROR else "")
-    line.append("  ")
-    expected, actual = _short(finding.expected), _short(finding.actual)
-    if finding.status is Status.MISSING:
-        line.append(f"missing (expected {expected})" if finding.expected else "missing")
-    elif finding.status is Status.EXTRA:
-        line.append(f"not expected: {actual}" if finding.actual else "not expected")
-    else:
-        line.append(f"expected {expected}, actual {actual}")
-    console.print(line, soft_wrap=True)
+def _print_finding(page: Page, finding: Finding) -> None:
+    page.say(
+        (f"{finding.severity.value:<8} ", SEVERITY[finding.severity]),
+        (printable(finding.name), STRONG if finding.severity is Severity.ERROR else ""),
+        f"  {_words.difference(finding)}",
+        indent=2,
+        hang=9,
+    )
     if finding.note:
-        console.print(f"           {printable(finding.note)}", style="dim", soft_wrap=True)
+        page.say((printable(finding.note), FAINT), indent=11, hang=0)
 
 
-def _print_failure(console: Console, name: str, failure: Failure) -> None:
-    first, *rest = map(printable, failure.message.splitlines() or [""])
-    console.print(
-        Text(f"\n{name}  ", style="bold").append("could not run", style="yellow").append(f": {first}"),
-        soft_wrap=True,
-    )
-    for line in rest:
-        console.print(f"    {line}", style="dim", soft_wrap=True)
-    if failure.hint:
-        console.print(f"  -> {printable(failure.hint)}", soft_wrap=True)
-
-
-def _print_case(console: Console, case: CaseReport) -> None:
-    if case.failure is not None:
-        _print_failure(console, f"case {case.name}", case.failure)
-        return
-    table = case.table
-    if table is None:
-        return
-    line = Text(f"\ncase {case.name}  ", style="bold")
-    line.append(table.rung.value, style="green" if table.passes else "red")
-    rows = (
-        f"{table.actual_rows} rows"
-        if table.actual_rows == table.expected_rows
-        else (f"{table.actual_rows} rows, expected {table.expected_rows}")
-    )
-    line.append(f"  ({case.way}, {rows}, {len(table.columns)} columns, {case.seconds:.1f} s)", style="dim")
-    console.print(line, soft_wrap=True)
-    print_table_result(console, table)
-
-
-def print_table_result(console: Console, table: TableResult) -> None:
-    """Print a comparison's notes and every column that is not identical."""
-    for note in table.notes:
-        console.print(f"  {printable(note)}", soft_wrap=True)
-    for column in table.columns:
-        if column.rung is not Rung.IDENTICAL or column.note:
-            _print_column(console, column)
-
-
-def _print_column(console: Console, column: ColumnResult) -> None:
-    line = Text(f"  {printable(column.name)}  ", style="bold")
-    line.append(column.rung.value, style="green" if column.passes else "red")
-    if column.ignored:
-        line.append("  ignored", style="cyan")
-    if column.count:
-        line.append(f"  {column.count:,} of {column.size:,} values ({column.share:.2%})")
-    elif column.differing:
-        line.append(f"  {column.differing:,} of {column.size:,} values differ within tolerance", style="dim")
-    if column.expected_type != column.actual_type:
-        types = f"expected {column.expected_type or 'no such column'}, actual {column.actual_type or 'none'}"
-        line.append(f"  {printable(types)}")
-    console.print(line, soft_wrap=True)
-    if column.note:
-        console.print(f"    {printable(column.note)}", style="dim", soft_wrap=True)
-    distances = [
-        f"{label} {extreme.value:.3g} at {_index(extreme.index)}"
-        for label, extreme in (
-            ("absolute", column.largest_absolute),
-            ("relative", column.largest_relative),
-            ("ULP", column.largest_ulp),
-        )
-        if extreme is not None
+def _print_origin(page: Page, report: Report) -> None:
+    parts = [
+        *([f"at {printable(report.created)}"] if report.created else []),
+        f"by goldlock {printable(report.goldlock_version)}",
+        *([f"with {printable(report.command)}"] if report.command else []),
     ]
-    if distances:
-        console.print(f"    largest: {', '.join(distances)}", soft_wrap=True)
-    if column.would_pass and not column.passes:
-        console.print(f"    would pass at {printable(column.would_pass)}", soft_wrap=True)
-    if not column.passes and column.flips:
-        flips = ", ".join(
-            f"{_quoted(flip.expected)} became {_quoted(flip.actual)} {flip.count} times"
-            for flip in column.flips[:3]
-        )
-        console.print(f"    {flips}", soft_wrap=True)
-    if not column.passes and column.worst:
-        console.print(Padding(_worst(column), (0, 0, 0, 4), expand=False))
-
-
-def _worst(column: ColumnResult) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    margin = any(worst.margin is not None for worst in column.worst)
-    for heading in ("row", "expected", "actual", "absolute", *(["margin"] if margin else [])):
-        table.add_column(heading, justify="right", overflow="fold")
-    for worst in column.worst[:_WORST_ROWS]:
-        cells = [_index(worst.index), _value(worst.expected), _value(worst.actual)]
-        cells.append("" if worst.absolute is None else f"{worst.absolute:.3g}")
-        if margin:
-            cells.append("" if worst.margin is None else f"{worst.margin:.3g}")
-        table.add_row(*cells)
-    return table
-
-
-def _index(index: tuple[int, ...]) -> str:
-    return ",".join(map(str, index))
-
-
-def _quoted(value: object) -> str:
-    return _clean(repr(value))
-
-
-def _value(value: object) -> str:
-    return _clean(repr(value) if isinstance(value, float) else str(value))
-
-
-def _short(value: str | None) -> str:
-    """A value that fits on a line: digests by their first digits, long text cut, nothing that controls."""
-    if value is None:
-        return "unknown"
-    head, separator, digest = value.partition("sha256:")
-    if separator and not head:
-        return f"sha256:{printable(digest[:12])}"
-    return _clean(value)
-
-
-def _clean(text: str) -> str:
-    shown = printable(text)
-    return shown if len(shown) <= _LONG else f"{shown[: _LONG - 1]}\N{HORIZONTAL ELLIPSIS}"
+    page.gap()
+    page.say((f"made {' '.join(parts)}", FAINT), hang=2)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from goldlock.tables._table import Array
+from goldlock.tables._types import Array
 
 
 def plain_floats(array: Array) -> list[float]:
     """Return Python floats whose repr is the shortest text that reads back as the values of `array`.
 
-    float16 and float32 have shorter digits than the float64 they widen to ("0.1"). Readers go through
+    The narrow floats have shorter digits than the float64 they widen to ("0.1"). Readers go through
     float64, and rounding twice can miss by one step: where it would, the float64 digits are kept.
     """
     flat = array.reshape(-1)

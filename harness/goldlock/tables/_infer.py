@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Protocol
+from typing import Literal, NoReturn, Protocol
 
 import numpy as np
 
-from goldlock.tables._table import Array, ColumnType, Table
+from goldlock.tables._table import Table
+from goldlock.tables._types import Array, ColumnType, Mask, dtype_of
 from goldlock_env.errors import CouldNotRunError
 
 _DEEPEST = 15
 _NONE = type(None)
+_ALIKE: tuple[set[type], ...] = ({str, _NONE}, {bool}, {int, float, _NONE})
+_DAY_0 = "1970-01-01"
+_ISO_HINT = "write dates as ISO 8601 says, without a time zone: 2024-02-29, 2024-02-29T12:30:00.5"
+# NumPy writes the years before the first one with three digits.
+_ISO = {
+    "date": re.compile(r"(?:-[0-9]{3}|[+-]?[0-9]{4,17})-[0-9]{2}-[0-9]{2}"),
+    "datetime": re.compile(
+        r"(?:-[0-9]{3}|[+-]?[0-9]{4,6})-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?"
+    ),
+}
 _HINT = "write one value, or one list of equal length, for each row, all of one type"
 
 
-class _Fault(Protocol):
+class Fault(Protocol):
+    """Return the error that says what is wrong, and where."""
+
     def __call__(self, what: str, hint: str) -> CouldNotRunError: ...
 
 
@@ -35,12 +49,16 @@ def from_columns(
 
     check_names(tuple(mapping), types, fault)
     names = tuple(mapping) if types is None else tuple(types)
+    made = {
+        name: _column(name, mapping[name], None if types is None else types[name], fault) for name in names
+    }
     return Table(
-        {name: _column(name, mapping[name], None if types is None else types[name], fault) for name in names}
+        {name: array for name, (array, _) in made.items()},
+        {name: mask for name, (_, mask) in made.items() if mask is not None},
     )
 
 
-def check_names(found: Sequence[str], types: Mapping[str, ColumnType] | None, fault: _Fault) -> None:
+def check_names(found: Sequence[str], types: Mapping[str, ColumnType] | None, fault: Fault) -> None:
     """Raise where the columns found are not those of `types`, or one name stands twice."""
     if len(set(found)) != len(found):
         twice = next(name for name in found if found.count(name) > 1)
@@ -54,36 +72,88 @@ def check_names(found: Sequence[str], types: Mapping[str, ColumnType] | None, fa
         )
 
 
-def _column(name: str, values: object, column_type: ColumnType | None, fault: _Fault) -> Array:
+def check_found(
+    found: Mapping[str, ColumnType], types: Mapping[str, ColumnType] | None, fault: Fault, hint: str
+) -> Mapping[str, ColumnType]:
+    """Return the types found, in the order of `types` where those are given; raise where they are others."""
+    check_names(tuple(found), types, fault)
+    if types is None:
+        return found
+    for name, column_type in types.items():
+        if found[name] != column_type:
+            raise fault(f"column {name!r} is {found[name]}, not the recorded {column_type}", hint)
+    return types
+
+
+def _column(
+    name: str, values: object, column_type: ColumnType | None, fault: Fault
+) -> tuple[Array, Mask | None]:
     if isinstance(values, np.ndarray):
-        return values
+        return values, None
     if not isinstance(values, list | tuple):
         raise fault(f"column {name!r} is {_named(values)}, not a list with one value for each row", _HINT)
-    cells, shape = _flatten(name, values, fault)
-    if column_type is not None:
-        found, shape = shape, (len(values), *column_type.shape)
-        # Lists without a value cannot show lengths that stand behind an empty one.
-        if found != shape and (cells or 0 not in shape):
-            raise fault(f"column {name!r} does not hold values of shape {list(column_type.shape)!r}", _HINT)
-    row = _row_of(cells, shape)
-    dtype = _inferred(name, cells, row, fault) if column_type is None else column_type.dtype
-    return to_array(name, cells, dtype, row, fault).reshape(shape)
+    if column_type is None:
+        guess = Guess(name, fault)
+        guess.add(values, 0)
+        column_type = guess.column_type
+        return as_column(name, values, column_type, fault)[0], None
+    return as_recorded(name, values, column_type, fault)
 
 
-class _RowOf(Protocol):
+def as_column(
+    name: str, values: Sequence[object], column_type: ColumnType, fault: Fault, first: int = 0
+) -> tuple[Array, list[object]]:
+    """Return nested lists, from row `first` on, as the array of a type, and its leaves as they were.
+
+    Raises what `fault` returns for lists of another shape, and for values that are not of the type. None among
+    floats is NaN.
+    """
+    cells, found = flatten(name, values, fault, first)
+    shape = (len(values), *column_type.shape)
+    # Lists without a value cannot show lengths that stand behind an empty one.
+    if found != shape and (cells or 0 not in shape):
+        raise fault(f"column {name!r} does not hold values of shape {list(column_type.shape)!r}", _HINT)
+    row = row_of(cells, len(values), first)
+    return to_array(name, cells, column_type.dtype, row, fault).reshape(shape), cells
+
+
+def as_recorded(
+    name: str, values: Sequence[object], column_type: ColumnType, fault: Fault, first: int = 0
+) -> tuple[Array, Mask | None]:
+    """Return nested lists as a column of a recorded type, in which None is an absent value, and where those are."""
+    cells, _ = flatten(name, values, fault, first)
+    if column_type.dtype == "str" or None not in cells:
+        return as_column(name, values, column_type, fault, first)[0], None
+    mask = np.array([cell is None for cell in cells], dtype=np.bool_)
+    filler: object = {"bool": False, "date": _DAY_0, "datetime": _DAY_0}.get(column_type.dtype, 0)
+    full = [filler if cell is None else cell for cell in cells]
+    row = row_of(cells, len(values), first)
+    array = to_array(name, full, column_type.dtype, row, fault)
+    shape = (len(values), *column_type.shape)
+    if array.size != math.prod(shape):
+        raise fault(f"column {name!r} does not hold values of shape {list(column_type.shape)!r}", _HINT)
+    return array.reshape(shape), mask.reshape(shape)
+
+
+class RowOf(Protocol):
+    """Say in which row, or line, the value at a position stands."""
+
     def __call__(self, position: int) -> str: ...
 
 
-def _row_of(cells: Sequence[object], shape: tuple[int, ...]) -> _RowOf:
-    width = max(1, len(cells) // max(1, shape[0]))
+def row_of(cells: Sequence[object], rows: int, first: int) -> RowOf:
+    """Return what names the row of one of the cells that `rows` rows have from row `first` on."""
+    width = max(1, len(cells) // max(1, rows))
 
     def row(position: int) -> str:
-        return f"row {position // width}"
+        return f"row {first + position // width}"
 
     return row
 
 
-def _flatten(name: str, values: Sequence[object], fault: _Fault) -> tuple[list[object], tuple[int, ...]]:
+def flatten(
+    name: str, values: Sequence[object], fault: Fault, first: int = 0
+) -> tuple[list[object], tuple[int, ...]]:
     """Return the leaves in order, and the shape; level by level, so that depth costs no recursion."""
     level = list(values)
     shape = [len(level)]
@@ -91,7 +161,7 @@ def _flatten(name: str, values: Sequence[object], fault: _Fault) -> tuple[list[o
         kinds = set(map(type, level))
         if not kinds & {list, tuple}:
             break
-        row = _row_of(level, (shape[0],))
+        row = row_of(level, shape[0], first)
         if not kinds <= {list, tuple}:
             place = next(i for i, value in enumerate(level) if not isinstance(value, list | tuple))
             raise fault(f"column {name!r} is ragged: {row(place)} mixes lists and single values", _HINT)
@@ -100,7 +170,7 @@ def _flatten(name: str, values: Sequence[object], fault: _Fault) -> tuple[list[o
         place = next((i for i, value in enumerate(lists) if len(value) != length), -1)
         if place >= 0:
             raise fault(
-                f"column {name!r} is ragged: {row(place)} has {len(lists[place])} values where row 0 has {length}",
+                f"column {name!r} is ragged: {row(place)} has {len(lists[place])} values where row {first} has {length}",
                 _HINT,
             )
         shape.append(length)
@@ -110,28 +180,65 @@ def _flatten(name: str, values: Sequence[object], fault: _Fault) -> tuple[list[o
     return level, tuple(shape)
 
 
-def _inferred(name: str, cells: Sequence[object], row: _RowOf, fault: _Fault) -> str:
-    kinds = set(map(type, cells))
-    if kinds <= {str, _NONE}:
-        return "str"
-    if kinds == {bool}:
-        return "bool"
-    if kinds == {int}:
-        return whole_number_type([cell for cell in cells if isinstance(cell, int)]) or "int64"
-    if kinds <= {int, float, _NONE}:
-        return "float64"
-    first = cells[0]
-    alike = {int, float, _NONE} if type(first) in {int, float} else {type(first)}
-    place = next((i for i, cell in enumerate(cells) if type(cell) not in alike), 0)
-    if place == 0:
-        raise fault(
-            f"column {name!r} holds {_named(first)} in {row(0)}",
-            "pick numbers, text or true/false out of it, each in a column of its own",
+class Guess:
+    """The type of a column of Python values, from one block of rows after another."""
+
+    def __init__(self, name: str, fault: Fault) -> None:
+        self._name = name
+        self._fault = fault
+        self._shape: tuple[int, ...] | None = None
+        self._kinds: set[type] = set()
+        self._first: object = None
+        self._low = self._high = 0
+
+    def add(self, values: Sequence[object], first: int) -> None:
+        """Take in the values of the rows from row `first` on. Raises for mixed types and for ragged lists."""
+        if not values:
+            return
+        cells, (_, *lengths) = flatten(self._name, values, self._fault, first)
+        row = row_of(cells, len(values), first)
+        if self._shape is None:
+            self._shape = tuple(lengths)
+            self._first = cells[0] if cells else None
+        elif self._shape != tuple(lengths):
+            raise self._fault(
+                f"column {self._name!r} is ragged: row {first} has the shape {lengths!r} where row 0 has "
+                f"{list(self._shape)!r}",
+                _HINT,
+            )
+        self._kinds |= set(map(type, cells))
+        if not any(self._kinds <= alike for alike in _ALIKE):
+            self._mixed(cells, row)
+        if int in self._kinds:
+            whole = [cell for cell in cells if type(cell) is int]
+            self._low, self._high = min(self._low, *whole, 0), max(self._high, *whole, 0)
+
+    def _mixed(self, cells: Sequence[object], row: RowOf) -> NoReturn:
+        kind = type(self._first)
+        alike = {int, float, _NONE} if kind in {int, float} else {kind}
+        place = next((i for i, cell in enumerate(cells) if type(cell) not in alike), 0)
+        if kind not in set().union(*_ALIKE):
+            raise self._fault(
+                f"column {self._name!r} holds {_named(self._first)} in {row(0)}",
+                "pick numbers, text or true/false out of it, each in a column of its own",
+            )
+        raise self._fault(
+            f"column {self._name!r} mixes types: {_named(self._first)} in row 0, {_named(cells[place])} in {row(place)}",
+            _HINT,
         )
-    raise fault(
-        f"column {name!r} mixes types: {_named(first)} in row 0, {_named(cells[place])} in {row(place)}",
-        _HINT,
-    )
+
+    @property
+    def column_type(self) -> ColumnType:
+        """What all values so far are."""
+        if self._kinds <= {str, _NONE}:
+            dtype = "str"
+        elif self._kinds == {bool}:
+            dtype = "bool"
+        elif self._kinds == {int}:
+            dtype = whole_number_type((self._low, self._high)) or "int64"
+        else:
+            dtype = "float64"
+        return ColumnType(dtype=dtype, shape=self._shape or ())
 
 
 def whole_number_type(values: Sequence[int]) -> str | None:
@@ -142,14 +249,17 @@ def whole_number_type(values: Sequence[int]) -> str | None:
     return "uint64" if low >= 0 and high < 1 << 64 else None
 
 
-def to_array(name: str, cells: Sequence[object], dtype: str, row: _RowOf, fault: _Fault) -> Array:
+def to_array(name: str, cells: Sequence[object], dtype: str, row: RowOf, fault: Fault) -> Array:
     """Return `cells` as a flat array of `dtype`; raises for the first that is not such a value."""
     accepted: tuple[type, ...]
+    is_real = dtype.startswith(("float", "bfloat"))
     if dtype == "str":
         accepted = (str, _NONE)
     elif dtype == "bool":
         accepted = (bool,)
-    elif dtype.startswith("float"):
+    elif dtype in _ISO:
+        return _dates(name, cells, dtype, row, fault)
+    elif is_real:
         accepted = (int, float, _NONE)
     else:
         accepted = (int,)
@@ -161,16 +271,32 @@ def to_array(name: str, cells: Sequence[object], dtype: str, row: _RowOf, fault:
         text[:] = cells
         return text
     try:
-        if dtype.startswith("float"):
+        if is_real:
             # Through float64, so that a number beyond float16 or float32 is infinite as it is in NumPy.
             wide = np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
             with np.errstate(over="ignore"):
-                return wide.astype(dtype)
+                return wide.astype(dtype_of(dtype))
         if dtype != "bool" and not _fits(cells, dtype):
             raise OverflowError
         return np.array(cells, dtype=dtype)
     except OverflowError as error:
         raise fault(f"column {name!r} is {dtype} and holds a number too large for it", _HINT) from error
+
+
+def _dates(name: str, cells: Sequence[object], dtype: str, row: RowOf, fault: Fault) -> Array:
+    """Return ISO 8601 texts, without a time zone, as dates."""
+    made = np.empty(len(cells), dtype=dtype_of(dtype))
+    unit: Literal["D", "us"] = "D" if dtype == "date" else "us"
+    for place, cell in enumerate(cells):
+        try:
+            if not isinstance(cell, str) or not _ISO[dtype].fullmatch(cell):
+                raise ValueError
+            made[place] = np.datetime64(cell, unit)
+        except (ValueError, OverflowError):
+            raise fault(
+                f"column {name!r} is {dtype}, and {row(place)} holds {_named(cell)}", _ISO_HINT
+            ) from None
+    return made
 
 
 def _fits(cells: Sequence[object], dtype: str) -> bool:

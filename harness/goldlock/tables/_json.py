@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
 
-from goldlock.tables._digits import plain_floats
-from goldlock.tables._infer import from_columns
+from goldlock.tables._batches import Batches, fitting_rows
+from goldlock.tables._infer import Guess, as_column, as_recorded, check_names, from_columns
+from goldlock.tables._normal import check_name
 from goldlock.tables._source import DEFAULT_LIMITS, Limits, Source
-from goldlock.tables._table import Array, ColumnType, Table
+from goldlock.tables._table import Table, nested
+from goldlock.tables._text import Block, KeptBlocks, TextBatches, lines
+from goldlock.tables._types import Array, ColumnType, Mask
 
+_BLOCK_ROWS = 1 << 14
+_BLOCK_CHARACTERS = 1 << 22
 _FORMS = 'write a list of records, {"columns": {"name": [...]}}, or {"name": [...]}'
 _HINT = "see whether the subject was cut off or wrote something else (a log?) to the same place"
 
@@ -54,13 +60,14 @@ def parse_json(data: bytes, *, where: str, limits: Limits = DEFAULT_LIMITS) -> o
     """Return the value of untrusted JSON that is not a table, such as an HTTP answer. Raises CouldNotRunError."""
     source = Source(data=data, where=where, limits=limits)
     text = source.text("JSON")
-    _check_cells(source)
+    check_cells(source)
     return _parse(source, text)
 
 
-def _check_cells(source: Source) -> None:
+def check_cells(source: Source) -> None:
+    """Raise for more values than may be read whole."""
     # Every value but the first follows a comma or opens a list: an upper bound before anything is built.
-    cells = sum(source.data.count(sign) for sign in (b",", b"[", b"{"))
+    cells = sum(source.whole().count(sign) for sign in (b",", b"[", b"{"))
     if cells > source.limits.cells:
         raise source.too_large("values", cells, source.limits.cells)
 
@@ -68,10 +75,10 @@ def _check_cells(source: Source) -> None:
 def decode_json(source: Source, types: Mapping[str, ColumnType] | None) -> Table:
     """Return the table of one JSON value in any of its three forms."""
     text = source.text("JSON")
-    _check_cells(source)
+    check_cells(source)
     value = _parse(source, text)
     if isinstance(value, list):
-        return _from_records(source, value, types, "record {}")
+        return _from_records(source, value, types)
     if isinstance(value, dict):
         inner = value.get("columns")
         columns = inner if isinstance(inner, dict) and len(value) == 1 else value
@@ -80,34 +87,88 @@ def decode_json(source: Source, types: Mapping[str, ColumnType] | None) -> Table
     raise source.fault(f"is a single JSON value, not a table: {text.strip()[:60]!r}", _FORMS)
 
 
-def decode_jsonl(source: Source, types: Mapping[str, ColumnType] | None) -> Table:
+def open_jsonl(source: Source, types: Mapping[str, ColumnType] | None) -> TextBatches:
     """Return the table of one JSON object a line."""
-    if not source.data and types is not None:
-        # What `encode_jsonl` writes for no rows; without types it would hide a subject that wrote nothing.
-        return _from_records(source, [], types, "line {}")
-    text = source.text("JSON Lines")
-    _check_cells(source)
-    # Not splitlines: U+2028 and its like may stand inside a JSON string.
-    lines = text.rstrip().split("\n")
-    records = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            raise source.fault(f"line {number} is blank", "write one JSON object in every line")
-        records.append(_parse(source, line, number))
-    return _from_records(source, records, types, "line {}", first=1)
+    reader, kept = _Lines(source, types), KeptBlocks()
+    if source.size or types is None:
+        source.check_text("JSON Lines")
+    # What `write_jsonl` writes for no rows; without types it would hide a subject that wrote nothing.
+    guesses: dict[str, Guess] = {}
+    for block in reader.blocks():
+        if not guesses:
+            source.check_columns(len(block.columns))
+            check_names(list(block.columns), types, source.fault)
+            guesses = {name: Guess(name, source.fault) for name in block.columns}
+            for name in guesses:
+                check_name(name)
+        kept.add(block)
+        if types is None:
+            for name, values in block.columns.items():
+                guesses[name].add(values, block.first)
+    found = {name: guess.column_type for name, guess in guesses.items()} if types is None else types
+    return TextBatches(source, reader, found, kept)
 
 
-def _from_records(
-    source: Source,
-    records: Sequence[object],
-    types: Mapping[str, ColumnType] | None,
-    place: str,
-    first: int = 0,
-) -> Table:
+class _Lines:
+    """See `goldlock.tables._text.Reader`."""
+
+    def __init__(self, source: Source, types: Mapping[str, ColumnType] | None) -> None:
+        self._source = source
+        self._is_recorded = types is not None
+
+    def blocks(self) -> Iterator[Block]:
+        records: dict[int, object] = {}
+        names: tuple[str, ...] = ()
+        size = first = blank = 0
+        for number, line in enumerate(lines(self._source, "\n"), start=1):
+            if not line.strip():
+                blank = blank or number
+                continue
+            if blank:
+                raise self._source.fault(f"line {blank} is blank", "write one JSON object in every line")
+            records[number] = _parse(self._source, line.rstrip(), number)
+            size += len(line)
+            if len(records) == _BLOCK_ROWS or size >= _BLOCK_CHARACTERS:
+                block = self._block(records, first, names)
+                yield block
+                names, first = tuple(block.columns), first + len(records)
+                records, size = {}, 0
+        if records:
+            yield self._block(records, first, names)
+
+    def _block(self, records: Mapping[int, object], first: int, names: Sequence[str]) -> Block:
+        columns = _columns(self._source, records, "line {}", names)
+        return Block(first=first, lines=list(records), columns=columns)
+
+    def table(self, block: Block, types: Mapping[str, ColumnType]) -> Table:
+        columns: dict[str, Array] = {}
+        absent: dict[str, Mask] = {}
+        for name, column_type in types.items():
+            values, fault = block.columns[name], self._source.fault
+            if not self._is_recorded:
+                columns[name], _ = as_column(name, values, column_type, fault, block.first)
+                continue
+            columns[name], mask = as_recorded(name, values, column_type, fault, block.first)
+            if mask is not None:
+                absent[name] = mask
+        return Table(columns, absent)
+
+
+def _from_records(source: Source, records: Sequence[object], types: Mapping[str, ColumnType] | None) -> Table:
     if not records:
         return from_columns({name: [] for name in types or ()}, where=source.where, types=types)
-    columns: dict[str, list[object]] = {}
-    for number, record in enumerate(records, start=first):
+    columns = _columns(source, dict(enumerate(records)), "record {}", ())
+    return from_columns(columns, where=source.where, types=types)
+
+
+def _columns(
+    source: Source, records: Mapping[int, object], place: str, names: Sequence[str]
+) -> dict[str, list[object]]:
+    """Return the values of numbered records by key; the keys are `names`, or those of the first where there are none."""
+    columns: dict[str, list[object]] = {name: [] for name in names}
+    # Where `names` are given, the first record was the first of its kind: line 1.
+    first = 1 if names else next(iter(records))
+    for number, record in records.items():
         if not isinstance(record, dict):
             raise source.fault(f"{place.format(number)} is not an object: {str(record)[:60]!r}", _FORMS)
         if not columns:
@@ -124,35 +185,30 @@ def _from_records(
             columns[name].append(value)
     if not columns:
         raise source.fault(f"{place.format(first)} has no keys", _FORMS)
-    return from_columns(columns, where=source.where, types=types)
+    return columns
 
 
-def encode_json(table: Table) -> bytes:
-    """Return `table` as a list of records, one a line: the form that programs read most often."""
-    lines = ",\n".join(f"  {_dumps(record)}" for record in _records(table))
-    return f"[\n{lines}\n]\n".encode() if lines else b"[]\n"
+def write_json(batches: Batches, sink: BinaryIO) -> None:
+    """Write a table as a list of records, one a line: the form that programs read most often."""
+    before = b"[\n"
+    for batch in batches.batches(rows=fitting_rows(batches.types)):
+        sink.write(before + ",\n".join(f"  {_dumps(record)}" for record in _records(batch)).encode())
+        before = b",\n"
+    sink.write(b"[]\n" if before == b"[\n" else b"\n]\n")
 
 
-def encode_jsonl(table: Table) -> bytes:
-    """Return `table` as one record a line; nothing for no rows."""
-    return "".join(f"{_dumps(record)}\n" for record in _records(table)).encode()
+def write_jsonl(batches: Batches, sink: BinaryIO) -> None:
+    """Write a table as one record a line; nothing for no rows."""
+    sink.writelines(
+        "".join(f"{_dumps(record)}\n" for record in _records(batch)).encode()
+        for batch in batches.batches(rows=fitting_rows(batches.types))
+    )
 
 
 def _records(table: Table) -> Iterator[dict[str, object]]:
-    columns = [_values(array) for array in table.columns.values()]
+    columns = [nested(array, table.absent.get(name)) for name, array in table.columns.items()]
     return (dict(zip(table.names, row, strict=True)) for row in zip(*columns, strict=True))
 
 
 def _dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _values(array: Array) -> list[object]:
-    """Return one plain value, or nested lists, for each row."""
-    if array.dtype.kind != "f":
-        return [*array.tolist()]
-    values: list[object] = [*plain_floats(array)]
-    for length in reversed(array.shape[1:]):
-        count = len(values) // length if length else 0
-        values = [values[i * length : (i + 1) * length] for i in range(count)]
-    return values if array.size else [*array.tolist()]

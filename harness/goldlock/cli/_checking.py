@@ -1,0 +1,225 @@
+"""Commands that compare and write nothing that is recorded: verify, check, diff, reproduce, report."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from goldlock.cli._shared import (
+    Delivery,
+    config_option,
+    docker,
+    engine_option,
+    fail_on_option,
+    hash_option,
+    image_option,
+    load,
+    outputs,
+    progress,
+    with_command,
+)
+from goldlock.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from goldlock.engines.docker import DockerEngine
+    from goldlock_env.snapshot import Snapshot
+
+
+@click.command()
+@click.argument("cases", nargs=-1, metavar="[CASE]...")
+@config_option
+@engine_option
+@image_option
+@hash_option
+@fail_on_option
+@click.option(
+    "--worst",
+    type=click.IntRange(0, 100_000),
+    default=100,
+    show_default=True,
+    help="Worst rows of each column that the report holds.",
+)
+@outputs
+def verify(
+    cases: tuple[str, ...],
+    config_path: Path,
+    engine_name: str,
+    image: str | None,
+    hash_files: bool,  # noqa: FBT001
+    fail_on: str,
+    worst: int,
+    delivery: Delivery,
+) -> int:
+    """Compare the subject's outputs and environment with what is recorded.
+
+    \b
+    Example:
+      goldlock verify
+      goldlock verify batch --image registry.example/model:2.0 --html report.html --junit report.xml
+    """
+    config = load(config_path)
+    from goldlock import running
+    from goldlock.report import FailOn
+
+    report = running.verified(
+        config,
+        cases,
+        progress=progress,
+        engine_name=engine_name,
+        image=image,
+        fail_on=FailOn(fail_on),
+        hash_files=hash_files,
+        worst=worst,
+    )
+    return delivery.of(with_command(report))
+
+
+@click.command()
+@config_option
+@engine_option
+@image_option
+@click.option(
+    "--python", "python", type=click.Path(path_type=Path), help="Check this interpreter or environment."
+)
+@hash_option
+@fail_on_option
+@outputs
+def check(
+    config_path: Path,
+    engine_name: str,
+    image: str | None,
+    python: Path | None,
+    hash_files: bool,  # noqa: FBT001
+    fail_on: str,
+    delivery: Delivery,
+) -> int:
+    """Compare an environment with the lock: the subject's, an image's or an interpreter's.
+
+    \b
+    Example:
+      goldlock check --python ./venv/bin/python
+    """
+    from goldlock import environment, running
+    from goldlock.asking import way
+    from goldlock.report import FailOn
+
+    if image is not None and python is not None:
+        raise ConfigurationError("--image and --python exclude each other", hint="give one of them")
+    config = load(config_path)
+    expected = environment.read_lock(config)
+    subject, told, reference = config.subject.name, "", None
+    if python is not None:
+        subject = str(python)
+        actual = environment.interpreter(str(python), hash_files=hash_files)
+    else:
+        with running.opened(engine_name, config, expected, progress) as engine:
+            reference = running.subject_image(engine, config, image, progress)
+            told = engine.description
+            actual = environment.snapshot(engine, way.launch(config, reference, None, hash_files=hash_files))
+            reference = reference if engine.name == "docker" else None
+    report = environment.check(
+        config,
+        expected,
+        actual,
+        subject=subject,
+        engine=told,
+        image=reference,
+        fail_on=FailOn(fail_on),
+    )
+    return delivery.of(with_command(report))
+
+
+@click.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@hash_option
+@fail_on_option
+@outputs
+def diff(
+    first: str,
+    second: str,
+    hash_files: bool,  # noqa: FBT001
+    fail_on: str,
+    delivery: Delivery,
+) -> int:
+    """Compare two environments: each a lock, an image, an interpreter or a saved report.
+
+    \b
+    Example:
+      goldlock diff goldlock.lock ./venv/bin/python
+    """
+    from goldlock import environment
+    from goldlock.report import FailOn
+    from goldlock_env.policy import Policy
+
+    snapshots: dict[str, Snapshot] = {}
+    with contextlib.ExitStack() as stack:
+        opened: list[DockerEngine] = []
+
+        def engine() -> DockerEngine:
+            if not opened:
+                opened.append(stack.enter_context(contextlib.closing(docker())))
+            return opened[0]
+
+        artifacts: tuple[str, ...] = ()
+        # The recorded ones first: they name the artifacts to look for in an image.
+        for word in sorted({first, second}, key=lambda word: not Path(word).is_file()):
+            seen = environment.resolve(word, engine, artifacts=artifacts, hash_files=hash_files)
+            snapshots[word] = seen
+            artifacts = artifacts or tuple(
+                file.path for file in (seen.artifacts.files if seen.artifacts else ())
+            )
+    report = environment.diff(
+        snapshots[first], snapshots[second], Policy(), names=(first, second), fail_on=FailOn(fail_on)
+    )
+    return delivery.of(with_command(report))
+
+
+@click.command()
+@click.argument("trainings", nargs=-1, metavar="[TRAINING]...")
+@config_option
+@outputs
+def reproduce(
+    trainings: tuple[str, ...],
+    config_path: Path,
+    delivery: Delivery,
+) -> int:
+    """Train twice in fresh containers; compare the artifacts with each other and with the recorded ones.
+
+    \b
+    Example:
+      goldlock reproduce
+    """
+    config = load(config_path)
+    from goldlock.building import ensure_image
+    from goldlock.reproduce import reproduce as train_again
+
+    selected = config.select_training(trainings)
+    if not selected:
+        raise ConfigurationError(
+            "goldlock.toml has no [[training]]", hint="say there how the model is trained"
+        )
+    with contextlib.closing(docker()) as engine:
+        for training in selected:
+            if training.build is not None:
+                ensure_image(engine, config, training.build, training.image, progress)
+        report = train_again(engine, config, selected, progress)
+    return delivery.of(with_command(report))
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE.json")
+@outputs
+def report(file: Path, delivery: Delivery) -> None:
+    """Render a saved report again; the exit code is 0 where that could be done.
+
+    \b
+    Example:
+      goldlock report report.json --html report.html --sarif report.sarif
+    """
+    from goldlock.render import json
+
+    delivery.of(json.parse(file.read_bytes(), where=str(file)))
