@@ -216,9 +216,10 @@ def _check(value: object, kind: object, path: KeyPath) -> Iterator[Problem]:
     """Everything about the value that does not fit the annotation `kind`."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        # TOML has no null: what is written must fit the other member.
-        kind = next(argument for argument in arguments if argument is not types.NoneType)
-        yield from _check(value, kind, path)
+        # TOML has no null: what is written must fit another member, a list the one that is a list.
+        members = [argument for argument in arguments if argument is not types.NoneType]
+        lists = [member for member in members if typing.get_origin(member) is tuple]
+        yield from _check(value, (lists if lists and isinstance(value, list) else members)[0], path)
     elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         yield from _check_struct(value, kind, path)
     elif origin is tuple:

@@ -219,6 +219,7 @@ class TestCsv:
             (b'a\n"x', "is not CSV: unexpected end of data, in line 2"),
             (b"a\n" + b"x" * 200_000, "is not CSV: field larger than field limit (131072), in line 2"),
             (b"a\n\xff\n", "is not UTF-8: byte 0xff at byte 2, line 2"),
+            (b"\xef\xbb", "is not UTF-8: byte 0xef at byte 0, line 1"),
             ("a\n1\n".encode("utf-16"), "is UTF-16, not CSV in UTF-8"),
             (b"PK\x03\x04rest", "is a zip file (npz?), not CSV"),
             (b'{"a": [1]}', "looks like JSON, not CSV: '{\"a\": [1]}'"),
@@ -270,6 +271,21 @@ class TestJson:
     def test_three_forms(self, data: bytes) -> None:
         assert decode(data, Format.JSON, where="here") == from_columns({"a": [1, 2], "b": ["x", "y"]})
 
+    def test_one_record_alone_is_one_row(self) -> None:
+        found = decode(b'{"label": "x", "p": 0.5, "note": null}', Format.JSON, where="here")
+        assert found == from_columns({"label": ["x"], "p": [0.5], "note": [None]})
+
+    @pytest.mark.parametrize(
+        ("data", "fmt"),
+        [
+            (b'[{"box": {"at": {"x": 1}, "size": [2.5, 3]}, "l": "a"}]', Format.JSON),
+            (b'{"box": {"at": {"x": 1}, "size": [2.5, 3]}, "l": "a"}\n', Format.JSONL),
+        ],
+    )
+    def test_nested_objects_are_columns_named_by_their_path(self, data: bytes, fmt: Format) -> None:
+        found = decode(data, fmt, where="here")
+        assert found == from_columns({"box.at.x": [1], "box.size": [[2.5, 3.0]], "l": ["a"]})
+
     def test_json_lines(self) -> None:
         data = '{"a": 1, "b": "x\u2028y"}\r\n{"a": 2, "b": ""}\n\n'.encode()
         assert decode(data, Format.JSONL, where="here") == from_columns({"a": [1, 2], "b": ["x\u2028y", ""]})
@@ -316,7 +332,16 @@ class TestJson:
             (b"[1, 2]", "record 0 is not an object: '1'"),
             (b"[{}, {}]", "record 0 has no keys"),
             (b'[{"a": 1}, {"b": 1}]', "record 1 has other keys than record 0: missing ['a'], extra ['b']"),
-            (b'{"a": 3}', "column 'a' is int 3, not a list with one value for each row"),
+            (b'{"a": 3, "b": [1]}', "column 'a' is int 3, not a list with one value for each row"),
+            (b'[{"a": {}}]', "'a' is an empty object in record 0"),
+            (
+                b'[{"a": {"b": 1}, "a.b": 2}]',
+                "record 0 has two values for column 'a.b', one of them nested",
+            ),
+            (
+                b'[{"a": {"b": 1}}, {"a": {"c": 1}}]',
+                "record 1 has other keys than record 0: missing ['a.b'], extra ['a.c']",
+            ),
             (b'{"a": [1, "x"]}', "column 'a' mixes types: int 1 in row 0, str 'x' in row 1"),
             (b'{"a": [1.5, true]}', "column 'a' mixes types: float 1.5 in row 0, bool True in row 1"),
             (b'{"a": [true, null]}', "column 'a' mixes types: bool True in row 0, null in row 1"),

@@ -7,7 +7,8 @@ Types of columns are stated (a golden's) or inferred from untyped text:
   written with leading zeros is text: 007 is not 7.
 - JSON: whole numbers int64 (uint64 above), whole and fractional numbers float64, true/false bool, text text.
   ``null`` among numbers makes the column float64 and is NaN, among text it is None. Any other mixture is an
-  error that names the row. ``NaN``, ``Infinity`` and ``-Infinity`` are numbers.
+  error that names the row. ``NaN``, ``Infinity`` and ``-Infinity`` are numbers. Objects inside a record are columns
+  of their own, named by their path.
 - npz, npy: the arrays' own types; NaT is an absent date. Two bytes that NumPy has no name for are bfloat16 where
   the types stated say so.
 - Parquet, Arrow: their own types; null is an absent value, lists of one length are a shape, a time zone is dropped

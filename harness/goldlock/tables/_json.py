@@ -16,7 +16,7 @@ from goldlock.tables._types import Array, ColumnType, Mask
 
 _BLOCK_ROWS = 1 << 14
 _BLOCK_CHARACTERS = 1 << 22
-_FORMS = 'write a list of records, {"columns": {"name": [...]}}, or {"name": [...]}'
+_FORMS = 'write a record, a list of records, {"columns": {"name": [...]}}, or {"name": [...]}'
 _HINT = "see whether the subject was cut off or wrote something else (a log?) to the same place"
 
 
@@ -73,13 +73,15 @@ def check_cells(source: Source) -> None:
 
 
 def decode_json(source: Source, types: Mapping[str, ColumnType] | None) -> Table:
-    """Return the table of one JSON value in any of its three forms."""
+    """Return the table of one JSON value in any of its forms: records, one record, or columns."""
     text = source.text("JSON")
     check_cells(source)
     value = _parse(source, text)
     if isinstance(value, list):
         return _from_records(source, value, types)
     if isinstance(value, dict):
+        if value and not any(isinstance(each, list | dict) for each in value.values()):
+            return _from_records(source, [value], types)
         inner = value.get("columns")
         columns = inner if isinstance(inner, dict) and len(value) == 1 else value
         source.check_columns(len(columns))
@@ -171,6 +173,7 @@ def _columns(
     for number, record in records.items():
         if not isinstance(record, dict):
             raise source.fault(f"{place.format(number)} is not an object: {str(record)[:60]!r}", _FORMS)
+        record = _flat(source, record, place.format(number))
         if not columns:
             source.check_columns(len(record))
             columns = {name: [] for name in record}
@@ -186,6 +189,29 @@ def _columns(
     if not columns:
         raise source.fault(f"{place.format(first)} has no keys", _FORMS)
     return columns
+
+
+def _flat(source: Source, record: Mapping[str, object], place: str) -> Mapping[str, object]:
+    """Return a record whose nested objects are columns of their own, named by their path: ``box.width``."""
+    if not any(isinstance(value, dict) for value in record.values()):
+        return record
+    found: dict[str, object] = {}
+    left = list(reversed(record.items()))
+    while left:
+        name, value = left.pop()
+        if isinstance(value, dict):
+            if not value:
+                raise source.fault(
+                    f"{name!r} is an empty object in {place}", "leave it out, or write null for no value"
+                )
+            left += [(f"{name}.{key}", inner) for key, inner in reversed(value.items())]
+        elif name in found:
+            raise source.fault(
+                f"{place} has two values for column {name!r}, one of them nested", "rename one of the keys"
+            )
+        else:
+            found[name] = value
+    return found
 
 
 def write_json(batches: Batches, sink: BinaryIO) -> None:

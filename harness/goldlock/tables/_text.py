@@ -108,8 +108,11 @@ def lines(source: Source, newline: str) -> Iterator[str]:
 
 
 def _decoded(source: Source) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    # Not utf-8-sig, whose decoder passes over a byte order mark that is cut off.
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with source.open() as file:
+        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            file.seek(0)
         try:
             while data := file.read(_PIECE):
                 yield decoder.decode(data)
