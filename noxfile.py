@@ -161,6 +161,14 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/run.py", *session.posargs)
 
 
+@nox.session
+def comparing(session: nox.Session) -> None:
+    """The comparison beside its peers, and its memory: the section Comparing of docs/benchmarks.md."""
+    install(session)
+    session.install("pandas", "polars", "pyarrow", "pytest", "pytest-regressions", "torch")
+    session.run("python", "benchmarks/comparing.py", *session.posargs)
+
+
 def check_lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")

@@ -85,12 +85,16 @@ def _both(
     """Both sides of a layer; None, and one finding, when a side is unknown."""
     if expected is not None and actual is not None:
         return expected, actual
-    notes = []
-    if expected is None:
-        notes.append(f"not in what is expected: {expected_in.reason(layer) or 'nobody looked at it'}")
-    if actual is None:
-        notes.append(actual_in.reason(layer) or "nobody looked at it")
-    found.unknown(layer, ALL, "; ".join(notes))
+    absent, unseen = (side.reason(layer) or "nobody looked at it" for side in (expected_in, actual_in))
+    if expected is not None:
+        note = unseen
+    elif actual is not None:
+        note = f"not in what is expected: {absent}"
+    else:
+        note = (
+            f"on both sides: {absent}" if absent == unseen else f"not in what is expected: {absent}; {unseen}"
+        )
+    found.unknown(layer, ALL, note)
     return None
 
 

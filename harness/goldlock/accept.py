@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goldlock import __version__, golden, received
-from goldlock.compare import compare_tables
 from goldlock.errors import ConfigurationError, CouldNotRunError, GoldlockError
-from goldlock.judging import tolerances
+from goldlock.judging import compared
 from goldlock.tables import content
 from goldlock.tolerance import default_for
 
@@ -242,7 +241,7 @@ def _proposal(
         case=case.name,
         folder=place,
         change=_change(draft, target, digests, partial=bool(columns or rows)),
-        result=_compared(case, base, outputs, digests),
+        result=compared(case, base, outputs, digests),
         notes=_notes(draft, target),
         draft=draft,
         received_from=new.golden_id,
@@ -292,19 +291,12 @@ def _kept_tolerances(case: Case, base: golden.Golden, outputs: Batches) -> dict[
     for name, found in outputs.types.items():
         record = base.columns.get(name)
         if record is not None and record.type == found:
-            kept[name] = record.tolerance
+            # Of scores that are not all there any more no margin is known.
+            known = outputs.types.keys() >= set(record.tolerance.scores)
+            kept[name] = record.tolerance if known else replace(record.tolerance, scores=())
         elif name in case.columns:
             kept[name] = case.columns[name].applied_to(default_for(found.dtype))
     return kept
-
-
-def _compared(
-    case: Case, expected: golden.Golden, outputs: Batches, digests: Mapping[str, str]
-) -> TableResult:
-    same = {name for name, digest in expected.content.items() if digests.get(name) == digest}
-    return compare_tables(
-        expected.outputs, outputs, tolerances(expected, case), rows_by=case.rows_by, same=same
-    )
 
 
 def _check_right_and_wrong(
@@ -312,7 +304,7 @@ def _check_right_and_wrong(
 ) -> None:
     """Refuse an answer as wrong that would pass as right, and one as right that is known to be wrong."""
     for each in goldens.right if draft.bad else goldens.bad:
-        if each.name == draft.name or not _compared(case, each, draft.outputs, digests).passes:
+        if each.name == draft.name or not compared(case, each, draft.outputs, digests).passes:
             continue
         if draft.bad:
             raise ConfigurationError(

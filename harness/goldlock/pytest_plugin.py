@@ -133,7 +133,16 @@ def _whole_files(session: pytest.Session, deselected: set[Path]) -> dict[Path, i
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
     """A test whose goldens were created has not passed, even where it says nothing more."""
-    outcome = yield
+    _fail_where_created(item, (yield))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, None]:
+    """As for the test itself: a fixture may check behind its `yield`."""
+    _fail_where_created(item, (yield))
+
+
+def _fail_where_created(item: pytest.Item, outcome: Any) -> None:  # noqa: ANN401  # pluggy's result
     notes = item.config.stash[_KEY].notes.get(item.nodeid)
     if notes is not None and notes.created and outcome.excinfo is None:
         outcome.force_exception(pytest.fail.Exception(notes.created_message(), pytrace=False))
@@ -143,8 +152,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     """Hand what the summary needs to the process that writes it, which may be another one."""
     outcome = yield
-    if call.when == "call":
-        told = item.config.stash[_KEY].told(item)
+    # After a setup that went well the test goes on, and tells both.
+    if call.when != "setup" or call.excinfo is not None:
+        told = item.config.stash[_KEY].told(item, whole=call.when == "call")
         if told:
             # An attribute of plain values: pytest and xdist carry it along with the report.
             outcome.get_result().goldlock = told

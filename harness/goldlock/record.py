@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from goldlock import __version__, golden
 from goldlock.accept import in_ci
+from goldlock.compare import compare_tables
 from goldlock.errors import ConfigurationError, CouldNotRunError, GoldlockError
 from goldlock.files import sha256_of
 from goldlock.report import FailOn
@@ -184,4 +186,8 @@ def _tolerances(case: Case, outputs: Batches) -> dict[str, Tolerance]:
             f"it has tolerances for columns that its output does not have: {', '.join(absent)}",
             hint=f"the output has {', '.join(types)}",
         )
-    return {name: column.applied_to(default_for(types[name].dtype)) for name, column in case.columns.items()}
+    found = {name: column.applied_to(default_for(types[name].dtype)) for name, column in case.columns.items()}
+    # What cannot be applied is told now, and not when the golden is first compared with.
+    for head in itertools.islice(outputs.batches(rows=1), 1):
+        compare_tables(head, head, found, rows_by=case.rows_by)
+    return found

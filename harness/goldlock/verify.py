@@ -257,7 +257,7 @@ def verify(
             )
         findings.extend(_inputs_findings(config, case, loaded.first))
         goldens[case.name] = loaded
-        return Question(inputs=loaded.first.inputs, inputs_format=inputs_format(loaded.first))
+        return Question(inputs=loaded.first.inputs, inputs_format=loaded.first.inputs_format)
 
     with tempfile.TemporaryDirectory(prefix="goldlock-") as folder:
         answers = ask_all(
@@ -328,8 +328,15 @@ def verify(
         fail_on=fail_on,
         failure=answers.environment_failure,
         created=now(),
-        layers=tuple(Layer) if answers.snapshots else (Layer.LOCK, Layer.GOLDEN),
+        layers=_looked_at(lock) if answers.snapshots else (Layer.LOCK, Layer.GOLDEN),
     )
+
+
+def _looked_at(lock: Lock) -> tuple[Layer, ...]:
+    """All layers, but that of the artifacts where none is locked."""
+    artifacts = lock.snapshot.artifacts
+    locked = artifacts is not None and bool(artifacts.files)
+    return tuple(layer for layer in Layer if locked or layer is not Layer.ARTIFACTS)
 
 
 def now() -> str:
@@ -359,8 +366,3 @@ def _inputs_findings(config: Config, case: Case, recorded: Golden) -> list[Findi
             note="asked with the inputs that were recorded; remove the golden and record again to test others",
         )
     ]
-
-
-def inputs_format(expected: Golden) -> Format:
-    """The format that the name of a golden's inputs says."""
-    return Format(expected.inputs_name.rpartition(".")[2].lower())

@@ -13,6 +13,7 @@ from tests.engine.blame import cases, rungs
 from tests.engine.conftest import MINI
 
 from goldlock import golden
+from goldlock.tables import whole
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Outcome, Project
@@ -96,7 +97,7 @@ def asked(recorded: Project, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 def _golden(project: Project, name: str) -> Table:
-    return golden.load(project.folder / "goldens" / name).outputs
+    return whole(golden.load(project.folder / "goldens" / name).outputs)
 
 
 def test_all_of_them_match_in_one_run(asked: tuple[Project, Outcome]) -> None:

@@ -219,8 +219,10 @@ def test_the_layers_a_local_run_cannot_vouch_for_are_one_unknown_each() -> None:
     assert rows(found) == [("os.all", Status.UNKNOWN, I), ("image.all", Status.UNKNOWN, I)]
     assert {one.note for one in found} == {"a local run"}
     assert [one.note for one in compare(local, FULL)] == ["not in what is expected: a local run"] * 2
-    assert [one.note for one in compare(local, local)] == [
-        "not in what is expected: a local run; a local run"
+    assert [one.note for one in compare(local, local)] == ["on both sides: a local run"] * 2
+    unseen = FULL.without(Layer.OS, "not asked").without(Layer.IMAGE, "not asked")
+    assert [one.note for one in compare(local, unseen)] == [
+        "not in what is expected: a local run; not asked"
     ] * 2
 
 

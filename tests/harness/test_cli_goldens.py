@@ -136,6 +136,57 @@ def test_two_ways_to_keep_the_golden_exclude_each_other(project: Path) -> None:
     assert "--as and --bad exclude each other" in outcome.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "said"), [("--as", "--as is empty"), ("--bad", "needs a name"), ("--rows", "'' names no rows")]
+)
+def test_an_option_without_its_value_replaces_no_golden(option: str, said: str, project: Path) -> None:
+    before = outputs(project)
+    assert run("verify", cwd=project).code == 1
+    outcome = run("accept", "batch", option, "", "--reason", "x", "--yes", cwd=project)
+    assert outcome.code == 2
+    assert said in outcome.stderr
+    assert outputs(project) == before
+
+
+def test_a_preview_shows_flips_first(project: Path) -> None:
+    predict = (project / "predict.py").read_text(encoding="utf-8")
+    swapped = predict.replace("label,p", "p,label").replace(
+        '%s,%r\\n" % ("low" if p < 0.5 else "high", p)', '%r,%s\\n" % (p, "low" if p < 0.5 else "high")'
+    )
+    write(project, predict_py=swapped, divisor="4")
+    shutil.rmtree(project / "goldens")
+    assert run("record", cwd=project).code == 0
+    write(project, divisor="8")
+    assert run("verify", cwd=project).code == 1
+    preview = run("accept", "batch", "--reason", "x", cwd=project).stderr
+    assert preview.index("  label  flipped") < preview.index("  p  drifted")
+
+
+def test_verify_says_where_the_answer_is_and_how_it_is_accepted(project: Path) -> None:
+    hint = "  -> the answer of batch is kept in .goldlock/received/batch"
+    (project / "goldlock.toml").rename(project / "my lock.toml")
+    assert (
+        f"{hint}; if it is right: goldlock accept batch -c 'my lock.toml' --reason TEXT\n"
+        in run("verify", "-c", "my lock.toml", cwd=project).stderr
+    )
+    # Nobody can accept it there.
+    assert f"{hint}\n" in run("verify", "-c", "my lock.toml", cwd=project, env={"CI": "1"}).stderr
+    write(project, divisor="4")
+    assert "->" not in run("verify", "-c", "my lock.toml", cwd=project).stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("-", "--html - is no file"), ("goldens", "--html goldens is a folder")]
+)
+def test_a_report_that_cannot_be_written_there_is_refused_before_the_work(
+    path: str, said: str, project: Path
+) -> None:
+    outcome = run("verify", "--html", path, cwd=project)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert said in outcome.stderr
+    assert "starting" not in outcome.stderr
+
+
 def test_what_is_accepted_already_asks_nobody(project: Path) -> None:
     assert run("verify", cwd=project).code == 1
     nothing = run("accept", "batch", "--rows", "2-1", "--reason", "x", "--yes", cwd=project)

@@ -69,7 +69,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(_look, "CHUNK", 8)
     monkeypatch.setattr(_pass, "_TASK", 16)
     monkeypatch.setattr(_pass, "_ALONE", 0)
-    monkeypatch.setattr(_pass, "_BATCH_BYTES", 300)
+    monkeypatch.setattr(_pass, "BATCH_BYTES", 300)
     return monkeypatch
 
 
@@ -188,6 +188,16 @@ def test_floats_are_as_each_pair_says(
     assert found.rung.passes == (oracle.count == 0)
 
 
+def test_a_row_within_tolerance_stands_once_among_the_worst() -> None:
+    """Its chunk's bounds do not show that it is within; that is found pair by pair, and not a second time."""
+    expected = np.array([2.0**33, 2.0**-50, 2.0**40], dtype=np.float32)
+    actual = expected.copy()
+    actual[1] = np.nextafter(expected[1], np.float32(1))
+    tolerance = Tolerance(kind=Kind.CLOSE, atol=1e-9)
+    found = only(compare_tables(Table({"x": expected}), Table({"x": actual}), {"x": tolerance}))
+    assert [worst.row for worst in found.worst] == [1]
+
+
 def some_tables(draw: st.DrawFn) -> tuple[Table, Table]:
     """Tables of every kind of column, with noise, flips and absent values."""
     size = draw(st.integers(0, 60))
@@ -246,9 +256,8 @@ def test_batches_chunks_and_threads_make_no_difference(
         patch.setattr(_look, "CHUNK", chunk)
         patch.setattr(_pass, "_TASK", task)
         patch.setattr(_pass, "_ALONE", 0)
-        patch.setattr(_pass, "_BATCH_BYTES", size)
         # NaN is not equal to itself, but it is written as such.
-        assert repr(compare_tables(left, right, STATED, worst=7, threads=threads)) == repr(whole)
+        assert repr(compare_tables(left, right, STATED, worst=7, threads=threads, batch=size)) == repr(whole)
 
 
 def test_columns_of_the_same_content_are_not_read() -> None:

@@ -84,6 +84,7 @@ name = "http"
 inputs = "cases/iris.json"
 golden = "goldens/served"
 rows-by = ["id"]
+chunk = "1m"
 
 [case.http]
 path = "/predict?probabilities=1"
@@ -164,6 +165,7 @@ def test_everything_that_can_be_said_is_read() -> None:
     assert http.http.batch == 50
     assert config.policy["packages.numpy"] == "error"
     assert config.case[1].rows_by == ("id",)
+    assert [case.chunk_bytes for case in config.case] == [16 << 20, 1 << 20]
     (accepted,) = config.accepted
     assert (accepted.finding, accepted.actual, accepted.until) == (
         "packages.certifi",
@@ -171,6 +173,16 @@ def test_everything_that_can_be_said_is_read() -> None:
         dt.date(2027, 1, 31),
     )
     assert config.training[0].inputs == {"iris-csv": "data/iris.csv"}
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [('"p"', ("p",)), ('["p", "q"]', ("p", "q")), ("[]", ())],
+    ids=["one", "many", "none"],
+)
+def test_scores_are_one_column_or_several(written: str, names: tuple[str, ...]) -> None:
+    (batch, _) = read(FULL.replace('scores = "probabilities"', f"scores = {written}")).case
+    assert batch.columns["label"].score_names == names
 
 
 def test_a_golden_folder_follows_from_the_name_unless_it_is_said() -> None:
@@ -320,6 +332,8 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
             'environment = ["A"]',
             "subject.environment must be a table of keys",
         ),
+        ('scores = "probabilities"', "scores = 1", "case[0].columns.label.scores must be text in quotes"),
+        ('scores = "probabilities"', 'scores = ["p", 1]', "columns.label.scores[1] must be text in quotes"),
         ("[[training]]", "[training]", "training must be a list in [brackets], not a table"),
         ("[subject.limits]", "[[subject.limits]]", "subject.limits must be a table, [subject.limits]"),
         ('"packages.numpy" = "error"', 'python.version = "error"', "a key with a dot in it needs quotes"),
@@ -471,6 +485,7 @@ def test_a_folder_and_a_binary_file_are_no_configuration(tmp_path: Path) -> None
             'golden = "goldens/served@v3"',
             "case[1].golden must not hold @, behind which other goldens of a case are named",
         ),
+        ('chunk = "1m"', 'chunk = "much"', "case[1].chunk must be a size such as 512m or 4g"),
         ('rows-by = ["id"]', 'rows-by = [""]', "case[1].rows-by[0] must not be empty"),
         (
             'finding = "packages.certifi"',

@@ -366,6 +366,28 @@ def test_bars_count_every_pair_and_stay_in_the_picture(counts: list[int], lost: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("tolerance", "said"),
+    [
+        ("close, ulp 4", "4 ULP allowed"),
+        ("close, rtol 1e-09, ulp 4", "4 ULP always pass"),
+        ("close, atol 1e-09, ulp 4", "4 ULP always pass"),
+        ("close, rtol 1e-09", ""),
+    ],
+)
+def test_a_limit_is_called_so_only_where_it_is_one(tolerance: str, said: str) -> None:
+    far = Histogram(unit="ulp", buckets=(Bucket(low=513, high=1024, count=1),))
+    shown = column(Rung.DRIFTED, differing=1, tolerance=tolerance, distances=far)
+    picture = svg(_histogram.distances(shown, "x"))
+    labels = [text.text for text in picture.iter("text")]
+    assert [label for label in labels if label and ("allowed" in label or "pass" in label)] == [said] * bool(
+        said
+    )
+    assert [bar.get("class") for bar in picture.iter("rect")] == [
+        "bar outside" if said == "4 ULP allowed" else "bar inside"
+    ]
+
+
 @given(
     st.lists(st.tuples(st.floats(width=64), st.floats(width=64)), max_size=12),
     st.sampled_from(["", "close, rtol 0.1, atol 1e-06", "close, ulp 4", "close, rtol 1e+300"]),

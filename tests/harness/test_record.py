@@ -110,6 +110,23 @@ def test_configured_tolerances_are_recorded(tmp_path: Path, subject: Subject) ->
     assert load(config.resolve("goldens/one")).tolerances["p"].atol == 0.25
 
 
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ('[case.columns.label]\nkind = "label"\nscores = "q"\n', "'q'"),
+        ('[case.columns.label]\nkind = "close"\n', "which is for numbers"),
+    ],
+)
+def test_a_tolerance_that_cannot_be_applied_is_told_before_anything_is_recorded(
+    tmp_path: Path, subject: Subject, columns: str, said: str
+) -> None:
+    config = configured(tmp_path, "one", columns=columns)
+    subject.answers.tables = {"one": OUTPUTS}
+    with pytest.raises(ConfigurationError, match=said):
+        subject.record(config)
+    assert not config.resolve("goldens").exists()
+
+
 def test_another_number_of_rows_is_told(config: Config, subject: Subject) -> None:
     subject.answers.tables = {"one": Table({"x": np.zeros(5)})}
     subject.record(config, "one")

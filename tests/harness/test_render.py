@@ -225,6 +225,36 @@ def test_flips_of_a_probability_column_are_told_as_places() -> None:
     assert "the largest at 1 is now at 2: 3 times" in text(report(case(table(flipped))))
 
 
+@pytest.mark.parametrize(("columns", "brief"), [(24, 0), (25, 0), (26, 2), (1000, 976)])
+def test_of_very_many_columns_the_last_get_a_line_each(columns: int, brief: int) -> None:
+    drifted = [column(Rung.DRIFTED, f"c{n}", count=1, size=9, would_pass="atol >= 1") for n in range(columns)]
+    shown = text(report(case(table(*drifted))))
+    assert all(re.search(rf"(?m)^  c{n}  drifted  1 of 9", shown) for n in range(columns))
+    assert shown.count("would pass at") == columns - brief
+    assert (f"  {brief} more columns, a line each:\n  c24  drifted" in shown) is bool(brief)
+    whole = terminal.render(report(case(table(*drifted))), colour=False, verbose=True)
+    assert whole.count("would pass at") == columns
+
+
+def test_of_very_many_columns_the_heaviest_are_told_in_full() -> None:
+    within = [column(Rung.TOLERANCE, f"c{n}", differing=1, size=9) for n in range(30)]
+    far = column(Rung.FLIPPED, "last", count=1, size=9, would_pass="ulp >= 9")
+    shown = text(report(case(table(*within, far))))
+    assert shown.index("  last  flipped") < shown.index("ulp >= 9") < shown.index("  c0  tolerance")
+
+
+@pytest.mark.parametrize("more", [0, 1, 25])
+def test_flips_that_are_not_listed_are_counted(more: int) -> None:
+    flips = tuple(Flip(expected=f"a{n}", actual="b", count=2) for n in range(10))
+    flipped = column(Rung.FLIPPED, "label", flips=flips, count=20 + more, size=100)
+    assert f", and {14 + more} others" in text(report(case(table(flipped))))
+    page = rendered(report(case(table(flipped))), ReportFormat.HTML)
+    listed = rendered(report(case(table(flipped))), ReportFormat.MARKDOWN)
+    said = {0: "", 1: "1 other", 25: "25 others"}[more]
+    assert (f"most frequent first; {said} not listed<" if said else "most frequent first<") in page
+    assert (f"\n- and {said}\n" in listed) is bool(said)
+
+
 def bars(*buckets: tuple[int, int | None, int], unit: str = "ulp") -> str:
     made = tuple(Bucket(low=low, high=high, count=count) for low, high, count in buckets)
     return _words.histogram(Histogram(unit=unit, buckets=made), ascii_only=True)

@@ -271,6 +271,14 @@ class TestJson:
     def test_three_forms(self, data: bytes) -> None:
         assert decode(data, Format.JSON, where="here") == from_columns({"a": [1, 2], "b": ["x", "y"]})
 
+    def test_minus_zero_without_a_point_keeps_its_sign(self) -> None:
+        found = decode(
+            b'{"a": [-0, 0, 10.5], "b": ["-0", "x", "y"], "c": [-1, 20, 3]}', Format.JSON, where=""
+        )
+        assert np.signbit(found.columns["a"]).tolist() == [True, False, False]
+        assert found.columns["b"].tolist() == ["-0", "x", "y"]
+        assert found.types["c"].dtype == "int64"
+
     def test_one_record_alone_is_one_row(self) -> None:
         found = decode(b'{"label": "x", "p": 0.5, "note": null}', Format.JSON, where="here")
         assert found == from_columns({"label": ["x"], "p": [0.5], "note": [None]})

@@ -237,6 +237,40 @@ class TestAbsent:
         assert "there is no golden goldens/test_it/test_value, and none is created in CI" in ran.stdout
         assert not (elsewhere.folder / "goldens").exists()
 
+    def test_in_a_fixture_it_fails_too(self, elsewhere: Elsewhere) -> None:
+        def written(value: int) -> None:
+            elsewhere.write(
+                "test_it.py",
+                f"""
+                import pytest
+
+                @pytest.fixture
+                def around(golden):
+                    golden.check({value}, "before")
+                    yield
+                    golden.check({value}, "behind")
+
+                def test_value(around):
+                    pass
+                """,
+            )
+
+        written(1)
+        first = elsewhere.pytest()
+        assert first.counts == {"failed": 1, "error": 1}, first.stdout
+        assert "created  goldens/test_it/test_value-before" in first.stdout
+        assert "created  goldens/test_it/test_value-behind" in first.stdout
+        again = elsewhere.pytest()
+        assert again.counts == {"passed": 1}, again.stdout
+        # What the teardown looked at is not stale.
+        assert "goldlock" not in again.stdout
+        written(2)
+        before = elsewhere.pytest()
+        assert before.counts == {"error": 1}, before.stdout
+        assert (
+            "if it is right: goldlock accept goldens/test_it/test_value-before --reason TEXT" in before.stdout
+        )
+
 
 class TestDiffering:
     @pytest.mark.parametrize("number", range(len(SEEN)), ids=[f"{b} {a}" for b, a, _ in SEEN])

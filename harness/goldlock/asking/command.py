@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from goldlock.asking.vetting import vet
 from goldlock.errors import SubjectError
 from goldlock.tables import Limits, open_table, write_table
 
@@ -55,7 +56,10 @@ def ask(
             hint="run it by hand in the image to see why; goldlock gives no network and a read-only root",
         )
     if command.writes_stdout:
-        return open_table(said_to, produced, where="the command's stdout", limits=limits)
-    if name not in completed.files:
+        written, where = said_to, "the command's stdout"
+    elif name in completed.files:
+        written, where = completed.files[name], "the command's output file"
+    else:
         raise SubjectError(f"{name} is not a regular file", hint="the command must write a file to {output}")
-    return open_table(completed.files[name], produced, where="the command's output file", limits=limits)
+    vet(written, produced, where=where, limits=limits)
+    return open_table(written, produced, where=where, limits=limits)

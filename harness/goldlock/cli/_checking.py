@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from goldlock.cli._shared import (
+    CONFIG,
     Delivery,
     config_option,
     docker,
@@ -24,7 +27,9 @@ from goldlock.cli._shared import (
 from goldlock.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from goldlock.config import Config
     from goldlock.engines.docker import DockerEngine
+    from goldlock.report import Report
     from goldlock_env.snapshot import Snapshot
 
 
@@ -74,7 +79,24 @@ def verify(
         hash_files=hash_files,
         worst=worst,
     )
-    return delivery.of(with_command(report))
+    code = delivery.of(with_command(report))
+    _say_what_was_received(config, config_path, report)
+    return code
+
+
+def _say_what_was_received(config: Config, path: Path, report: Report) -> None:
+    """Say where answers that differ are kept, and how one that is right becomes the golden."""
+    from goldlock import accept, received
+    from goldlock.report import Verdict
+
+    option = "" if path == Path(CONFIG) else f" -c {shlex.quote(str(path))}"
+    for case in report.cases:
+        kept = received.folder(config, case.name)
+        if case.verdict is not Verdict.DRIFT or not kept.is_dir():
+            continue
+        command = f"goldlock accept {case.name}{option} --reason TEXT"
+        right = "" if accept.in_ci() or case.known_bad else f"; if it is right: {command}"
+        click.echo(f"  -> the answer of {case.name} is kept in {os.path.relpath(kept)}{right}", err=True)
 
 
 @click.command()

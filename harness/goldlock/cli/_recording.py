@@ -144,7 +144,7 @@ def record(cases: tuple[str, ...], config_path: Path, engine_name: str) -> None:
 @click.option(
     "--column", "columns", multiple=True, metavar="NAME", help="Accept this column only; repeat for more."
 )
-@click.option("--rows", default="", metavar="3,5-9", help="Accept these rows only, counted from 0.")
+@click.option("--rows", metavar="3,5-9", help="Accept these rows only, counted from 0.")
 @click.option(
     "--as",
     "variant",
@@ -158,7 +158,7 @@ def accept(
     cases: tuple[str, ...],
     reason: str,
     columns: tuple[str, ...],
-    rows: str,
+    rows: str | None,
     variant: str | None,
     bad: str | None,
     yes: bool,  # noqa: FBT001
@@ -179,11 +179,16 @@ def accept(
 
     if not reason.strip():
         raise ConfigurationError("--reason is empty", hint="say why the new outputs are right")
-    if variant and bad:
+    if variant is not None and bad is not None:
         raise ConfigurationError("--as and --bad exclude each other", hint="give one of them")
+    if variant == "":
+        # Such as `--as "$NAME"` without a NAME: it must not replace the golden that it was to leave alone.
+        raise ConfigurationError(
+            "--as is empty", hint="name the golden that stands beside the first: --as NAME"
+        )
     folders = tuple(Path(word) for word in cases if os.sep in word)
     if folders:
-        if len(folders) < len(cases) or columns or rows or variant or bad:
+        if len(folders) < len(cases) or columns or any(given is not None for given in (rows, variant, bad)):
             raise ConfigurationError(
                 "the golden of a test is accepted whole, and by itself",
                 hint="name folders of goldens only, without --column, --rows, --as and --bad",
@@ -195,7 +200,7 @@ def accept(
         config,
         config.select(cases),
         columns=columns,
-        rows=accepting.parse_rows(rows) if rows else (),
+        rows=() if rows is None else accepting.parse_rows(rows),
         variant=variant or bad or "",
         bad=bad is not None,
     )
@@ -232,14 +237,18 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 
 def _preview(name: str, result: TableResult, notes: Sequence[str] = ()) -> None:
+    from msgspec.structs import replace
     from rich.console import Console
 
     from goldlock.render import terminal
+    from goldlock.results import Rung
 
     console = Console(stderr=True, no_color=not colour(sys.stderr), highlight=False, markup=False)
     console.print(f"{printable(name)}: {result.rung.value}")
     for note in notes:
         console.print(f"  {printable(note)}")
+    flips_first = sorted(result.columns, key=lambda column: column.rung is not Rung.FLIPPED)
+    result = replace(result, columns=tuple(flips_first))
     terminal.print_table_result(console, result, ascii_only=terminal.ascii_only(sys.stderr))
 
 

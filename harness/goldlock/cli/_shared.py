@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from goldlock.engines.docker import DockerEngine
     from goldlock.report import Report
 
+CONFIG = "goldlock.toml"
+"""The configuration, where no other one is named."""
 _PROGRESS_WIDTH = 110
 _TOLD = {
     ReportFormat.JSON: "JSON",
@@ -57,7 +59,7 @@ config_option = click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    default=Path("goldlock.toml"),
+    default=Path(CONFIG),
     show_default=True,
     help="The configuration; its folder is the project's.",
 )
@@ -106,8 +108,15 @@ class Delivery:
         return report.verdict.exit_code
 
 
-def _has_folder(_context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
-    """Refuse a report's path whose folder is absent before the work and not behind it."""
+def _writable(_context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse a path that no report can be written to before the work and not behind it."""
+    if value is not None and str(value) == "-":
+        raise ConfigurationError(
+            f"{parameter.opts[0]} - is no file",
+            hint="use --format to choose what goes to stdout, or /dev/stdout",
+        )
+    if value is not None and value.is_dir():
+        raise ConfigurationError(f"{parameter.opts[0]} {value} is a folder", hint="name a file in it")
     if value is not None and not value.parent.is_dir():
         raise ConfigurationError(
             f"{parameter.opts[0]} {value}: there is no folder {value.parent}", hint="make it, or name another"
@@ -131,13 +140,15 @@ def outputs(command: Callable[..., object]) -> Callable[..., object]:
 
     decorated: Callable[..., object] = gathered
     for option in (
-        click.option("-v", "--verbose", is_flag=True, help="Show every finding, however many."),
+        click.option(
+            "-v", "--verbose", is_flag=True, help="Show every finding and column in full, however many."
+        ),
         *(
             click.option(
                 f"--{kind.value}",
                 f"{kind.value}_file",
                 type=click.Path(path_type=Path),
-                callback=_has_folder,
+                callback=_writable,
                 help=f"Also write the report as {told}.",
             )
             for kind, told in reversed(_TOLD.items())
@@ -146,7 +157,7 @@ def outputs(command: Callable[..., object]) -> Callable[..., object]:
             "-o",
             "--output",
             type=click.Path(path_type=Path),
-            callback=_has_folder,
+            callback=_writable,
             help="Write the report here, not to stdout.",
         ),
         click.option(

@@ -39,7 +39,7 @@ from goldlock.compare._equivalent import one_to_one
 from goldlock.compare._histogram import Distances
 from goldlock.compare._keys import match_rows
 from goldlock.compare._look import CHUNK
-from goldlock.compare._pass import walk
+from goldlock.compare._pass import BATCH_BYTES, walk
 from goldlock.compare._plan import Plan
 from goldlock.compare._result import Numbering, result_of
 from goldlock.compare._rows import explain_rows
@@ -86,6 +86,7 @@ def compare_tables(
     rows_by: Sequence[str] = (),
     worst: int = 100,
     threads: int | None = None,
+    batch: int = BATCH_BYTES,
     same: Collection[str] = (),
 ) -> TableResult:
     """Return how far `actual` is from the golden `expected`.
@@ -94,7 +95,8 @@ def compare_tables(
     not looked at. With `rows_by` rows belong together whose values in these columns are the same, and both
     tables are read into memory; without, rows at the same place, read in batches: memory does not grow with
     the rows. `worst` rows are kept of each column. Columns `same` are known to hold the same content on both
-    sides and are not read. `threads`: by default one for each core.
+    sides and are not read. `threads`: by default one for each core. `batch`: bytes of all columns of the rows
+    that are read at once; four times as much is held.
 
     Raises ConfigurationError for a tolerance that cannot be applied to its column and for `rows_by` that do
     not tell the golden's rows apart, CouldNotRunError for data that turn out broken.
@@ -116,7 +118,13 @@ def compare_tables(
         and not (name in untouched and types[name] == types_actual[name])
     ]
     compared = _compare(
-        plans, matched.expected, matched.actual, worst=worst, threads=threads, numbering=matched.numbering
+        plans,
+        matched.expected,
+        matched.actual,
+        worst=worst,
+        threads=threads,
+        batch=batch,
+        numbering=matched.numbering,
     )
     rows = expected.rows, actual.rows
     columns = [
@@ -195,17 +203,18 @@ def _compare(
     *,
     worst: int,
     threads: int | None,
+    batch: int,
     numbering: Numbering | None,
 ) -> dict[str, ColumnResult]:
     """Return the results of one pass, and of a second one over the columns that may be equivalent."""
-    seen = walk(expected, actual, plans, worst=worst, threads=threads)
+    seen = walk(expected, actual, plans, worst=worst, threads=threads, batch=batch)
     results = {each.plan.name: result_of(each, numbering) for each in seen}
     again = [
         plan
         for each in seen
         if not results[each.plan.name].rung.passes and (plan := _under_equivalence(each)) is not None
     ]
-    for each in walk(expected, actual, again, worst=worst, threads=threads):
+    for each in walk(expected, actual, again, worst=worst, threads=threads, batch=batch):
         name, result = each.plan.name, result_of(each, numbering)
         if result.rung.passes:
             note = "; ".join(filter(None, [_taken_for(each.plan), result.note]))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from goldlock.compare._flips import Pair
 from goldlock.results import Value
-from goldlock.tables import Array
+from goldlock.tables import Array, Mask
 
 _DIGITS = 53
 _HALF = 27
@@ -81,7 +81,7 @@ def one_to_one(counts: Mapping[Pair, int]) -> dict[Value, Value]:
     return chosen
 
 
-def differ_by_name(expected: list[Value], actual: list[Value], names: Mapping[Value, Value]) -> Array:
+def differ_by_name(expected: list[Value], actual: list[Value], names: Mapping[Value, Value]) -> Mask:
     """Return which of the output's labels are not the golden's under its new name."""
     unknown = object()
     pairs = zip(expected, actual, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -34,7 +35,8 @@ class Flips:
         return self._limit is None
 
     def add(self, pairs: Iterable[Pair]) -> None:
-        self._counts.update(pairs)
+        # Each NaN is itself only: one stands for all, so that they are counted together.
+        self._counts.update((_one_nan(before), _one_nan(after)) for before, after in pairs)
         if len(self._counts) > 2 * KINDS:
             self._trim()
 
@@ -67,6 +69,10 @@ class Flips:
             self._limit = digests[kept[-1]]
         self._counts = Counter({pair: self._counts[pair] for pair in kept})
         self._digests = {pair: digests[pair] for pair in kept}
+
+
+def _one_nan(value: Value) -> Value:
+    return math.nan if value != value else value  # noqa: PLR0124 - NaN is what is not itself
 
 
 def _digest(pair: Pair) -> bytes:

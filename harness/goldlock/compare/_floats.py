@@ -249,7 +249,8 @@ def _bound(chunk: _Chunk, distance: Whole, largest: int, top: int) -> None:
     farthest = float(step[place])
     seen.add_peak_absolute(farthest, chunk.place(place), chunk.expected[place], chunk.actual[place])
     if not seen.count and seen.worst.may_enter(Level.WITHIN, farthest, row):
-        chosen = np.flatnonzero(distance)
+        # The others were judged above, one by one.
+        chosen = np.flatnonzero(distance if inside else (distance > 0) & (distance <= tolerance.ulp))
         seen.worst.add(
             Level.WITHIN,
             chunk.flat(chosen),

@@ -55,21 +55,24 @@ def look_at(seen: Seen, part: Part) -> None:
             either = _add_absent(seen, first + start, left, right, absent, absent_actual, piece)
             if either.any():
                 left, right = _alike(left, right, either)
-        _look_at_chunk(seen, first + start, left, right, scores)
+        _look_at_chunk(seen, first + start, left, right, scores, either)
         _sample(seen, first + start, left, right, either)
     if plan.classes and seen.differing > before:
         _look_at_tops(seen, part)
 
 
-def _look_at_chunk(seen: Seen, start: int, expected: Array, actual: Array, scores: Scores | None) -> None:
+def _look_at_chunk(
+    seen: Seen, start: int, expected: Array, actual: Array, scores: Scores | None, absent: Mask | None
+) -> None:
     tolerance = seen.tolerance
     if tolerance.up_to is UpTo.SIGN and seen.plan.signs is None:
         seen.dots.add(expected, actual, start)
     if tolerance.up_to is UpTo.NAMES:
         if seen.plan.names is not None:
-            _look_at_names(seen, start, expected, actual, scores)
+            _look_at_names(seen, start, expected, actual, scores, absent)
             return
-        seen.pairs.add(zip(plain_list(expected), plain_list(actual), strict=True))
+        named = slice(None) if absent is None else ~absent
+        seen.pairs.add(zip(plain_list(expected[named]), plain_list(actual[named]), strict=True))
     dtype = expected.dtype
     if dtype != actual.dtype:
         places = np.flatnonzero(differ_mixed(expected, actual))
@@ -97,10 +100,12 @@ def _look_at_chunk(seen: Seen, start: int, expected: Array, actual: Array, score
         seen.judge(start + places, expected[places], actual[places], scores)
 
 
-def _look_at_names(seen: Seen, start: int, expected: Array, actual: Array, scores: Scores | None) -> None:
-    """Compare labels under their other names."""
-    left, right = plain_list(expected), plain_list(actual)
-    places = np.flatnonzero(differ_by_name(left, right, seen.plan.names or {}))
+def _look_at_names(
+    seen: Seen, start: int, expected: Array, actual: Array, scores: Scores | None, absent: Mask | None
+) -> None:
+    """Compare labels under their other names; what is absent has none."""
+    differ = differ_by_name(plain_list(expected), plain_list(actual), seen.plan.names or {})
+    places = np.flatnonzero(differ if absent is None else differ & ~absent)
     seen.differing += int(np.count_nonzero(expected != actual))
     if seen.plan.numbers:
         seen.distances.add_zeros(len(expected) - len(places))
@@ -171,7 +176,7 @@ def _look_at_tops(seen: Seen, part: Part) -> None:
             Level.TOP_MOVED,
             first + start * classes + places,
             margin,
-            left.reshape(-1)[places],
-            right.reshape(-1)[places],
+            part.expected.reshape(-1)[start * classes + places],
+            part.actual.reshape(-1)[start * classes + places],
             margin=margin,
         )

@@ -19,8 +19,8 @@ Floats = npt.NDArray[np.float64]
 Truths = npt.NDArray[np.bool_]
 Distances = npt.NDArray[np.uint64]
 
-# The largest float64 below 2**64.
-_MOST_WHOLE = float((1 << 64) - (1 << 11))
+MOST_WHOLE = float((1 << 64) - (1 << 11))
+"""The largest float64 below 2**64: no bound lets whole numbers pass that are further apart."""
 # What float64 holds exactly of a whole number of 64 bits, and the rest.
 _LOW_BITS = 11
 
@@ -109,7 +109,7 @@ def measure_whole(expected: Array, actual: Array, tolerance: Tolerance) -> Measu
     outside = np.ones(len(size), dtype=np.bool_)
     if tolerance.kind.numeric:
         bound = np.floor(tolerance.atol + tolerance.rtol * size)
-        outside = absolute > np.minimum(bound, _MOST_WHOLE).astype(np.uint64)
+        outside = absolute > np.minimum(bound, MOST_WHOLE).astype(np.uint64)
     return Measures(
         absolute=absolute, size=size, ulp=None, finite=np.ones(len(size), dtype=np.bool_), outside=outside
     )

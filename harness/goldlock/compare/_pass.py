@@ -18,8 +18,8 @@ from goldlock.tables import BATCH_ROWS, Array, Batches, Mask, Table, fitting_row
 _TASK = 1 << 20
 # Below, starting threads takes longer than the work.
 _ALONE = 1 << 18
-# Bytes of a batch of all columns, of which four are in memory: two a side.
-_BATCH_BYTES = 16 << 20
+BATCH_BYTES = 16 << 20
+"""Bytes of a batch of all columns unless told; four of them are in memory, two a side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,13 @@ class _Batch:
 
 
 def walk(
-    expected: Batches, actual: Batches, plans: Sequence[Plan], *, worst: int, threads: int | None = None
+    expected: Batches,
+    actual: Batches,
+    plans: Sequence[Plan],
+    *,
+    worst: int,
+    threads: int | None = None,
+    batch: int = BATCH_BYTES,
 ) -> list[Seen]:
     """Return what is seen of each of `plans`, in their order, in one pass over both tables.
 
@@ -43,15 +49,15 @@ def walk(
     values = sum(plan.size for plan in plans)
     count = threads or _cores()
     if count == 1 or values <= _ALONE:
-        for number, part in _parts(expected, actual, plans):
+        for number, part in _parts(expected, actual, plans, batch):
             work.look(number, part)
         return work.merged()
     pool = ThreadPoolExecutor(count, thread_name_prefix="goldlock-compare")
     try:
         if isinstance(expected, Table) and isinstance(actual, Table):
-            _wait([pool.submit(work.look, *task) for task in _parts(expected, actual, plans)])
+            _wait([pool.submit(work.look, *task) for task in _parts(expected, actual, plans, batch)])
         else:
-            _streamed(pool, work, expected, actual, plans)
+            _streamed(pool, work, expected, actual, plans, batch)
     finally:
         pool.shutdown(cancel_futures=True)
     return work.merged()
@@ -86,14 +92,16 @@ class _Work:
         return found
 
 
-def _parts(expected: Batches, actual: Batches, plans: Sequence[Plan]) -> Iterator[tuple[int, Part]]:
+def _parts(
+    expected: Batches, actual: Batches, plans: Sequence[Plan], batch: int
+) -> Iterator[tuple[int, Part]]:
     """Yield the parts of all columns, each with its plan's number."""
     if isinstance(expected, Table) and isinstance(actual, Table):
         left, right = (_Batch(side.columns, side.absent, side.rows) for side in (expected, actual))
         yield from _of_batch(0, left, right, plans)
         return
     row = 0
-    for left, right in zip(*_readers(expected, actual, plans), strict=False):
+    for left, right in zip(*_readers(expected, actual, plans, batch), strict=False):
         yield from _of_batch(row, left, right, plans)
         row += min(left.rows, right.rows)
 
@@ -115,16 +123,27 @@ def _of_batch(
                     actual.columns[plan.output][piece],
                     None if absent is None else absent[piece],
                     None if absent_actual is None else absent_actual[piece],
-                    [expected.columns[name][piece] for name in plan.scores],
+                    [_scores(expected, name, piece) for name in plan.scores],
                 ),
             )
 
 
+def _scores(batch: _Batch, name: str, piece: slice) -> Array:
+    """Return a column's values, NaN where there is none: then no margin is known."""
+    values, absent = batch.columns[name][piece], batch.absent.get(name)
+    return values if absent is None else np.where(absent[piece], np.nan, values.astype(np.float64))
+
+
 def _streamed(
-    pool: ThreadPoolExecutor, work: _Work, expected: Batches, actual: Batches, plans: Sequence[Plan]
+    pool: ThreadPoolExecutor,
+    work: _Work,
+    expected: Batches,
+    actual: Batches,
+    plans: Sequence[Plan],
+    batch: int,
 ) -> None:
     """Look at one batch of both sides while the next ones are read."""
-    left, right = _readers(expected, actual, plans)
+    left, right = _readers(expected, actual, plans, batch)
     row = 0
     reading = [pool.submit(next, side, None) for side in (left, right)]
     while True:
@@ -137,12 +156,12 @@ def _streamed(
 
 
 def _readers(
-    expected: Batches, actual: Batches, plans: Sequence[Plan]
+    expected: Batches, actual: Batches, plans: Sequence[Plan], batch: int
 ) -> tuple[Iterator[_Batch], Iterator[_Batch]]:
     names = tuple(dict.fromkeys(name for plan in plans for name in (plan.name, *plan.scores)))
     outputs = tuple(dict.fromkeys(plan.output for plan in plans))
     rows = min(
-        fitting_rows({name: types[name] for name in chosen}, size=_BATCH_BYTES, most=4 * BATCH_ROWS)
+        fitting_rows({name: types[name] for name in chosen}, size=batch, most=4 * BATCH_ROWS)
         for types, chosen in ((expected.types, names), (actual.types, outputs))
     )
     return _read(expected, names, rows), _read(actual, outputs, rows)

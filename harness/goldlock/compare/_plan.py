@@ -60,9 +60,9 @@ class Plan:
     @property
     def classes(self) -> int:
         """Values of which a row of probabilities has one largest; 0 where there is nothing to rank."""
-        shape = self.expected.shape
-        ranked = self.tolerance.kind is Kind.PROBABILITY and shape and shape[-1] > 1
-        return shape[-1] if ranked else 0
+        if self.tolerance.kind is not Kind.PROBABILITY:
+            return 0
+        return next((length for length in reversed(self.expected.shape) if length != 1), 0)
 
     def samples(self) -> npt.NDArray[np.intp]:
         """Return the flat places of the pairs to keep: evenly spread, the first and the last among them."""

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from goldlock.compare._equivalent import Dots
 from goldlock.compare._flips import Flips
 from goldlock.compare._histogram import Distances
-from goldlock.compare._measure import Floats, Measures, Truths, margins, measure
+from goldlock.compare._measure import MOST_WHOLE, Floats, Measures, Truths, margins, measure
 from goldlock.compare._plan import Plan
 from goldlock.compare._ulp import UNMEASURABLE
 from goldlock.compare._worst import Level, Places, Side, WorstRows
 from goldlock.results import Value
-from goldlock.tables import Array
+from goldlock.tables import Array, dtype_of
 from goldlock.tolerance import Kind
 
 _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
@@ -131,7 +131,10 @@ class Seen:
         if self.tolerance.kind is Kind.LABEL:
             self.flips.add(((None, value) if side is Side.EXPECTED else (value, None)) for value in plain)
         ranks = np.full(len(places), np.inf)
-        self.worst.add(Level.OUTSIDE, places, ranks, values, values, absent=side)
+        other = self.plan.expected if side is Side.EXPECTED else self.plan.actual
+        nothing = np.zeros(len(places), dtype=dtype_of(other.dtype))
+        pair = (nothing, values) if side is Side.EXPECTED else (values, nothing)
+        self.worst.add(Level.OUTSIDE, places, ranks, *pair, absent=side)
 
     def add_peak_ulp(self, value: int, place: int, expected: object, actual: object) -> None:
         self.ulp = _larger(self.ulp, Peak(value, place, plain(expected), plain(actual)))
@@ -173,7 +176,8 @@ class Seen:
         self.enough_ulp = (
             UNMEASURABLE if measures.ulp is None else max(self.enough_ulp, int(measures.ulp[outside].max()))
         )
-        if not (measures.finite[outside].all() and np.isfinite(absolute).all()):
+        too_far = absolute.dtype.kind == "u" and int(absolute.max()) > MOST_WHOLE
+        if too_far or not (measures.finite[outside].all() and np.isfinite(absolute).all()):
             self.enough_atol = self.enough_rtol = math.inf
             return
         self.enough_atol = max(self.enough_atol, float(absolute.max()))
@@ -259,9 +263,10 @@ def _larger(known: Peak | None, other: Peak | None) -> Peak | None:
 
 
 def _rounded_up(measures: Measures) -> npt.NDArray[np.uint64]:
-    """Return distances as whole numbers; `UNMEASURABLE` where there is none, or where it is as large."""
+    """Return distances as whole numbers; `UNMEASURABLE` where there is none, or it is too large for them."""
     if measures.absolute.dtype.kind == "u":
-        return measures.absolute.astype(np.uint64)
+        whole = measures.absolute.astype(np.uint64)
+        return np.where(whole == np.uint64(UNMEASURABLE), whole - np.uint64(1), whole)
     up = np.ceil(measures.absolute)
     known = measures.finite & (up < 2.0**64)
     return np.where(known, np.where(known, up, 0).astype(np.uint64), np.uint64(UNMEASURABLE))

@@ -74,10 +74,7 @@ def _subject(subject: Subject) -> Iterator[Problem]:
         yield Problem((*path, "user"), 'must be a user or user:group, such as "65534:65534"')
     limits = subject.limits
     for name, size in (("memory", limits.memory), ("output", limits.output), ("scratch", limits.scratch)):
-        try:
-            parse_size(size)
-        except ValueError as error:
-            yield Problem((*path, "limits", name), f"must be a size such as 512m or 4g: {error}")
+        yield from _size(size, (*path, "limits", name))
     if limits.cpus is not None:
         yield from _positive(limits.cpus, (*path, "limits", "cpus"))
     yield from _positive(limits.processes, (*path, "limits", "processes"))
@@ -145,6 +142,7 @@ def _case(case: Case, path: KeyPath) -> Iterator[Problem]:
     for name, column in case.columns.items():
         yield from _column(name, column, (*path, "columns", name))
     yield from _each_filled(case.rows_by, (*path, "rows-by"))
+    yield from _size(case.chunk, (*path, "chunk"))
     if "@" in PurePosixPath(case.golden).name:
         yield Problem((*path, "golden"), "must not hold @, behind which other goldens of a case are named")
 
@@ -274,6 +272,13 @@ def _variables(environment: Mapping[str, str], path: KeyPath) -> Iterator[Proble
             yield Problem((*path, name), "is not the name of a variable")
         if "\0" in value:
             yield Problem((*path, name), "must not hold a NUL")
+
+
+def _size(text: str, path: KeyPath) -> Iterator[Problem]:
+    try:
+        parse_size(text)
+    except ValueError as error:
+        yield Problem(path, f"must be a size such as 512m or 4g: {error}")
 
 
 def _positive(value: float, path: KeyPath) -> Iterator[Problem]:

@@ -211,10 +211,16 @@ class Case(_Table, frozen=True, kw_only=True):
     columns: dict[str, Column] = {}
     rows_by: tuple[str, ...] = ()
     """Columns that name a row: rows in another order are then equivalent."""
+    chunk: str = "16m"
+    """Size of the rows that are read at once while they are compared; four times as much is held."""
 
     def __post_init__(self) -> None:
         if not self.golden:
             msgspec.structs.force_setattr(self, "golden", f"goldens/{self.name}")
+
+    @property
+    def chunk_bytes(self) -> int:
+        return parse_size(self.chunk)
 
     @property
     def inputs_format(self) -> Format:

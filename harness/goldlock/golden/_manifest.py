@@ -73,8 +73,15 @@ def sha256(data: bytes) -> str:
 
 
 def dumps(manifest: Manifest) -> tuple[bytes, str]:
-    """Return the sealed text and its golden-id."""
-    body = "".join(_lines(manifest)).encode()
+    """Return the sealed text and its golden-id; raises ConfigurationError for what is not valid Unicode."""
+    text = "".join(_lines(manifest))
+    try:
+        body = text.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(
+            f"golden.toml cannot hold {text[error.start : error.end]!r}, which is not valid Unicode",
+            hint="write the reason, or what else holds it, in UTF-8",
+        ) from error
     golden_id = f"sha256:{sha256(_HEADER.encode() + body)}"
     return b"".join([_HEADER.encode(), f'golden-id = "{golden_id}"\n'.encode(), body]), golden_id
 

@@ -18,7 +18,7 @@ class Goldens:
     """The goldens of one case."""
 
     first: Golden
-    """It holds the inputs, and is right wherever no other one is keyed to."""
+    """It holds the inputs, and is right for every lock and CPU, also where another one is keyed to them."""
     others: tuple[Golden, ...] = ()
     """Right ones for a certain lock or CPU; sorted by name."""
     bad: tuple[Golden, ...] = ()

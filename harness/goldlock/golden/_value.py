@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from goldlock.tables import Batches, ColumnType
+from goldlock.tables import Batches, ColumnType, Format
 from goldlock.tolerance import Tolerance, default_for
 from goldlock_env.findings import Finding
 
@@ -107,6 +107,11 @@ class Golden:
     provenance: Provenance
     integrity: tuple[Finding, ...] = ()
     """What does not match its seal. Empty when nothing was changed by hand."""
+
+    @property
+    def inputs_format(self) -> Format:
+        """The format that the name of the inputs says."""
+        return Format(self.inputs_name.rpartition(".")[2].lower())
 
     @property
     def tolerances(self) -> dict[str, Tolerance]:

@@ -113,6 +113,9 @@ class Goldens:
         folder = self._claimed(name)
         content = taken(value)
         tolerances = _tolerances(content, stated, columns)
+        rows_by = (rows_by,) if isinstance(rows_by, str) else rows_by
+        for key in rows_by:
+            _known("rows_by names", key, content)
         self._run.notes_of(self._item).used.append(self._run.shown(folder))
         about = {"test": self._test, "name": name or "", "value": content.about}
         if not goldens.is_there(folder):
@@ -218,11 +221,7 @@ def _tolerances(
     """The tolerance of each column: stated for it, else for the value, else the default of its dtype."""
     types = content.table.types
     for name in columns:
-        if name not in types:
-            raise ConfigurationError(
-                f"a tolerance is stated for column {name!r}, which the value does not have",
-                hint=f"its columns are: {', '.join(map(repr, types))}",
-            )
+        _known("a tolerance is stated for", name, content)
     general = _column("the value", {key: value for key, value in stated.items() if value is not None})
     tolerances = {}
     for name, found in types.items():
@@ -234,6 +233,16 @@ def _tolerances(
         base.check(name, found.dtype)
         tolerances[name] = base
     return tolerances
+
+
+def _known(what: str, name: str, content: Taken) -> None:
+    """Refuse the name of a column that the value does not have."""
+    types = content.table.types
+    if name not in types:
+        raise ConfigurationError(
+            f"{what} column {name!r}, which the value does not have",
+            hint=f"its columns are: {', '.join(map(repr, types))}",
+        )
 
 
 def _column(what: str, stated: Stated) -> Column:

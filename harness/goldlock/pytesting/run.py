@@ -83,8 +83,11 @@ class Run:
         """What a test did, to be added to."""
         return self.notes.setdefault(item.nodeid, Notes())
 
-    def told(self, item: pytest.Item) -> dict[str, Any]:
-        """A test's notes as plain values, for the process that writes the summary; forgets them."""
+    def told(self, item: pytest.Item, *, whole: bool) -> dict[str, Any]:
+        """A test's notes as plain values, for the process that writes the summary; forgets them.
+
+        `whole`: of the test itself, which counts as one of its file; else of its setup or teardown.
+        """
         told: dict[str, Any] = {}
         notes = self.notes.pop(item.nodeid, None)
         if notes is not None:
@@ -94,7 +97,7 @@ class Run:
                 "received": notes.received,
                 "engine": notes.engine,
             }
-        if (count := self.files.get(item.path)) is not None:
+        if whole and (count := self.files.get(item.path)) is not None:
             told["file"] = self.shown(item.path)
             told["tests"] = count
         return told

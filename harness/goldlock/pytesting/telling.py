@@ -30,13 +30,10 @@ def of_columns(
     """Say how columns of a table differ, and with `whole` what is the matter with the table itself."""
     import msgspec
 
+    from goldlock.render import _words
+
     rung = table.rung.value if whole or not columns else max(columns, key=lambda c: c.rung.rank).rung.value
-    rows = (
-        f"{table.actual_rows:,} rows"
-        if table.actual_rows == table.expected_rows
-        else f"{table.actual_rows:,} rows, expected {table.expected_rows:,}"
-    )
-    lines = [f"{rung}: the output differs from its golden ({rows})", *map(told, notes)]
+    lines = [f"{rung}: the output differs from its golden ({_words.rows(table)})", *map(told, notes)]
     shown = msgspec.structs.replace(table, columns=tuple(columns), notes=table.notes if whole else ())
     lines.append(of_table(shown))
     if inputs is not None and (asked := _of_inputs(columns, inputs)):
@@ -97,26 +94,9 @@ def judged_findings(findings: Iterable[Finding], fail_on: FailOn) -> tuple[str, 
 
 
 def _of_finding(finding: Finding) -> str:
-    from goldlock_env.findings import Status
+    from goldlock.render import _words
 
-    expected, actual = (_short(value) for value in (finding.expected, finding.actual))
-    match finding.status:
-        case Status.UNKNOWN:
-            what = "unknown"
-        case Status.MISSING:
-            what = f"missing (expected {expected})"
-        case Status.EXTRA:
-            what = f"not expected: {actual}"
-        case _:
-            what = f"expected {expected}, actual {actual}"
     severity = "accepted" if finding.accepted else finding.severity.value
-    lines = [f"{severity:<8} {told(finding.name)}  {what}"]
+    lines = [f"{severity:<8} {told(finding.name)}  {_words.difference(finding)}"]
     lines += [f"         {told(line)}" for line in (finding.note, finding.accepted) if line]
     return "\n".join(lines)
-
-
-def _short(value: str | None) -> str:
-    if value is None:
-        return "nothing"
-    text = told(value)
-    return text if len(text) <= 100 else f"{text[:99]}\N{HORIZONTAL ELLIPSIS}"

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from goldlock.report import CaseReport, Failure
     from goldlock.results import ColumnResult, InputRows, TableResult
 
+_IN_FULL = 24
+"""Columns of a case that are told in full; of the others a line each, unless everything is asked for."""
 _WORST_ROWS = 5
 _INPUT_ROWS = 8
 _INPUT_LONG = 18
 _FEW_DIGITS = 6
 
 
-def print_case(page: Page, case: CaseReport) -> None:
+def print_case(page: Page, case: CaseReport, *, verbose: bool) -> None:
     """Write one case, whether it was compared or not."""
     if case.failure is not None:
         print_failure(page, f"case {printable(case.name)}", case.failure)
@@ -49,18 +51,26 @@ def print_case(page: Page, case: CaseReport) -> None:
         page.say(f"compared with the golden {printable(case.variant)}", indent=2)
     for note in case.notes:
         page.say((printable(note), FAINT), indent=2)
-    print_table(page, table)
+    print_table(page, table, verbose=verbose)
     if case.inputs is not None:
         _print_inputs(page, table, case.inputs)
 
 
-def print_table(page: Page, table: TableResult) -> None:
+def print_table(page: Page, table: TableResult, *, verbose: bool = False) -> None:
     """Write a comparison's notes and every column that is not identical."""
     for note in table.notes:
         page.say(printable(note), indent=2)
-    for column in table.columns:
-        if column.rung is not Rung.IDENTICAL or column.note:
-            _print_column(page, column)
+    told = [column for column in table.columns if column.rung is not Rung.IDENTICAL or column.note]
+    full = len(told) if verbose or len(told) <= _IN_FULL + 1 else _IN_FULL
+    if full < len(told):
+        told.sort(key=lambda column: (column.passes, -column.rung.rank))
+    for column in told[:full]:
+        _print_headline(page, column)
+        _print_column(page, column)
+    if told[full:]:
+        page.say((f"{len(told) - full:,} more columns, a line each:", FAINT), indent=2)
+    for column in told[full:]:
+        _print_headline(page, column)
 
 
 def print_failure(page: Page, name: str, failure: Failure) -> None:
@@ -74,7 +84,7 @@ def print_failure(page: Page, name: str, failure: Failure) -> None:
         page.say(f"-> {printable(failure.hint)}", indent=2, hang=3)
 
 
-def _print_column(page: Page, column: ColumnResult) -> None:
+def _print_headline(page: Page, column: ColumnResult) -> None:
     share = _words.share(column)
     page.say(
         (f"{printable(column.name)}  ", STRONG),
@@ -84,6 +94,9 @@ def _print_column(page: Page, column: ColumnResult) -> None:
         f"  {_words.types(column)}" if _words.types(column) else "",
         indent=2,
     )
+
+
+def _print_column(page: Page, column: ColumnResult) -> None:
     if column.note:
         page.say((printable(column.note), FAINT), indent=4, hang=2)
     if column.rung is Rung.IDENTICAL:

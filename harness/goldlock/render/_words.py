@@ -176,10 +176,18 @@ def flips(column: ColumnResult, most: int = _FLIPS) -> str:
         )
         return f"{became} {plural(flip.count, 'time')}"
 
-    more = len(column.flips) - most
-    return ", ".join(map(told, column.flips[:most])) + (
-        f", and {plural(more, 'other kind')}" if more > 0 else ""
-    )
+    shown = column.flips[:most]
+    more = other_flips(column, len(shown))
+    return ", ".join(map(told, shown)) + (f", and {plural(more, 'other')}" if shown and more else "")
+
+
+def other_flips(column: ColumnResult, shown: int) -> int:
+    """How many values, or rows of a probability column, flipped in other ways than the first `shown` kinds.
+
+    A report holds the most frequent kinds only, so the rest is counted and not listed.
+    """
+    flipped = column.tops_moved or column.count
+    return max(flipped - sum(flip.count for flip in column.flips[:shown]), 0)
 
 
 def moves(column: ColumnResult) -> str:

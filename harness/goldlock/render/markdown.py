@@ -180,12 +180,15 @@ def _case(case: CaseReport) -> Iterator[str]:
 
 
 def _column(column: ColumnResult, inputs: InputRows | None) -> Iterator[str]:
+    flips = () if column.tops_moved else column.flips
+    others = _words.other_flips(column, len(flips))
     said = [
         *(
             f"{code(_words.quoted(flip.expected, column.expected_type))} became "
             f"{code(_words.quoted(flip.actual, column.actual_type))} {_words.plural(flip.count, 'time')}"
-            for flip in (() if column.tops_moved else column.flips)
+            for flip in flips
         ),
+        *([f"and {_words.plural(others, 'other')}"] if flips and others else []),
         *([_words.moves(column)] if column.tops_moved or column.ranks_moved else []),
         *([code(_words.flips(column, most=10))] if column.tops_moved and column.flips else []),
         *([f"distances {code(histogram)}"] if (histogram := _words.histogram(column.distances)) else []),

@@ -43,7 +43,7 @@ def render(
         report: what to show.
         colour: whether escape sequences may be used.
         width: columns; None: the terminal's, or where there is none 100 for tables and no end for lines.
-        verbose: whether every finding is shown, however many there are, and what made the report.
+        verbose: whether every finding and column is shown in full, however many, and what made the report.
         headline: whether the verdict stands above.
         ascii_only: whether bars and the like are drawn in ASCII; what a subject said is not changed by it.
     """
@@ -66,7 +66,7 @@ def render(
         print_failure(page, "environment", report.failure)
     _print_findings(page, report, verbose=verbose)
     for case in report.cases:
-        print_case(page, case)
+        print_case(page, case, verbose=verbose)
     if report.notes:
         page.gap()
     for note in report.notes:

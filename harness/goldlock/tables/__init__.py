@@ -6,8 +6,8 @@ Types of columns are stated (a golden's) or inferred from untyped text:
   numbers and empty cells, float64 (an empty cell is NaN); all true/false, bool; anything else text. A number
   written with leading zeros is text: 007 is not 7.
 - JSON: whole numbers int64 (uint64 above), whole and fractional numbers float64, true/false bool, text text.
-  ``null`` among numbers makes the column float64 and is NaN, among text it is None. Any other mixture is an
-  error that names the row. ``NaN``, ``Infinity`` and ``-Infinity`` are numbers. Objects inside a record are columns
+  ``null`` among numbers makes the column float64 and is NaN, among text it is None. Any other mixture, and a whole
+  number that float64 would round, is an error that names the row. ``NaN``, ``Infinity`` and ``-Infinity`` are numbers. Objects inside a record are columns
   of their own, named by their path.
 - npz, npy: the arrays' own types; NaT is an absent date. Two bytes that NumPy has no name for are bfloat16 where
   the types stated say so.

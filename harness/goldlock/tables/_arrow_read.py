@@ -150,10 +150,11 @@ def table_of(
     columns: dict[str, Array] = {}
     absent: dict[str, Mask] = {}
     for name, column_type in types.items():
-        if 0 in column_type.shape:
+        array = batch.column(batch.schema.get_field_index(name))
+        if 0 in column_type.shape and pyarrow("types").is_boolean(array.type):
+            # Written with `SHAPE_KEY`.
             columns[name] = np.zeros((batch.num_rows, *column_type.shape), dtype=dtype_of(column_type.dtype))
             continue
-        array = batch.column(batch.schema.get_field_index(name))
         values, mask = _Reader(source, name, first_row).values(array, column_type.shape)
         if column_type.dtype == "bfloat16":
             values = values.view(BFLOAT16)
@@ -205,6 +206,11 @@ class _Reader:
                     f"{shape[0]}, at or after row {self._row}",
                     "write lists of one length, or a column for each place",
                 )
+        if mask is not None and 0 in shape:
+            raise self._source.fault(
+                f"column {self._name!r} has a null among lists of no values, at or after row {self._row}",
+                "write an empty list for it, or leave the column out",
+            )
         # Not `values`: that has what stands under absent lists, and outside of the slice.
         flat, inner = self.values(array.flatten(), shape[1:])
         if mask is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import chain
 from typing import Literal, NoReturn, Protocol
 
@@ -15,6 +16,8 @@ from goldlock.tables._types import Array, ColumnType, Mask, dtype_of
 from goldlock_env.errors import CouldNotRunError
 
 _DEEPEST = 15
+_EXACT = 1 << 53
+"""Up to here float64 holds every whole number."""
 _NONE = type(None)
 _ALIKE: tuple[set[type], ...] = ({str, _NONE}, {bool}, {int, float, _NONE})
 _DAY_0 = "1970-01-01"
@@ -263,7 +266,8 @@ def to_array(name: str, cells: Sequence[object], dtype: str, row: RowOf, fault: 
         accepted = (int, float, _NONE)
     else:
         accepted = (int,)
-    if not set(map(type, cells)) <= set(accepted):
+    kinds = set(map(type, cells))
+    if not kinds <= set(accepted):
         place = next(i for i, cell in enumerate(cells) if type(cell) not in accepted)
         raise fault(f"column {name!r} is {dtype}, and {row(place)} holds {_named(cells[place])}", _HINT)
     if dtype == "str":
@@ -272,6 +276,8 @@ def to_array(name: str, cells: Sequence[object], dtype: str, row: RowOf, fault: 
         return text
     try:
         if is_real:
+            if int in kinds:
+                _check_digits(name, cells, row, fault)
             # Through float64, so that a number beyond float16 or float32 is infinite as it is in NumPy.
             wide = np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
             with np.errstate(over="ignore"):
@@ -281,6 +287,20 @@ def to_array(name: str, cells: Sequence[object], dtype: str, row: RowOf, fault: 
         return np.array(cells, dtype=dtype)
     except OverflowError as error:
         raise fault(f"column {name!r} is {dtype} and holds a number too large for it", _HINT) from error
+
+
+def _check_digits(name: str, cells: Sequence[object], row: RowOf, fault: Fault) -> None:
+    """Raise for a whole number of which a float would lose digits: it is an identifier, or a value to be kept."""
+    for place, cell in enumerate(cells):
+        if type(cell) is int and abs(cell) > _EXACT:
+            nearest = float(cell)
+            # Some programs write a large float as its shortest digits and zeros.
+            if cell not in {int(nearest), int(Decimal(repr(nearest)))}:
+                raise fault(
+                    f"column {name!r} mixes fractions or null with {_named(cell)} in {row(place)}, which a"
+                    " float cannot hold",
+                    "write such numbers as text, or all of the column as whole numbers",
+                )
 
 
 def _dates(name: str, cells: Sequence[object], dtype: str, row: RowOf, fault: Fault) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
@@ -14,6 +15,8 @@ from goldlock.tables._table import Table, nested
 from goldlock.tables._text import Block, KeptBlocks, TextBatches, lines
 from goldlock.tables._types import Array, ColumnType, Mask
 
+# Inside a text it does no harm.
+_MINUS_ZERO = re.compile(r"-0(?![0-9.eE])")
 _BLOCK_ROWS = 1 << 14
 _BLOCK_CHARACTERS = 1 << 22
 _FORMS = 'write a record, a list of records, {"columns": {"name": [...]}}, or {"name": [...]}'
@@ -32,10 +35,17 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
+def _signed(digits: str) -> int | float:
+    """Return a whole number; "-0", as some programs write the float -0.0, keeps its sign."""
+    return -0.0 if digits == "-0" else int(digits)
+
+
 def _parse(source: Source, text: str, line: int | None = None) -> object:
     """Return the value of `text`; `line` is where it stands when it is one of many."""
     try:
-        parsed: object = json.loads(text, object_pairs_hook=_unique)
+        # The hook takes time, and few texts have what it is for.
+        whole = _signed if _MINUS_ZERO.search(text) else None
+        parsed: object = json.loads(text, object_pairs_hook=_unique, parse_int=whole)
     except json.JSONDecodeError as error:
         cut_off = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         place = f"line {error.lineno if line is None else line} column {error.colno}"
@@ -196,7 +206,7 @@ def _flat(source: Source, record: Mapping[str, object], place: str) -> Mapping[s
     if not any(isinstance(value, dict) for value in record.values()):
         return record
     found: dict[str, object] = {}
-    left = list(reversed(record.items()))
+    left = [*record.items()][::-1]
     while left:
         name, value = left.pop()
         if isinstance(value, dict):

@@ -41,7 +41,7 @@ class Parquet:
         with pyarrow_faults(source, _FORMAT, _HINT), source.open() as file:
             if file.read(4) != _MAGIC:
                 raise source.fault("is not a Parquet file", _HINT)
-        with self._opened() as file:
+        with self._opened() as file, pyarrow_faults(source, _FORMAT, _HINT):
             self._metadata = file.metadata
             self._schema = file.schema_arrow
             self._check_declared()
@@ -113,11 +113,12 @@ class Parquet:
         kinds = {name: self._schema.field(name).type for name in names}
         texts = {name for name, kind in kinds.items() if types.is_string(kind) or types.is_large_string(kind)}
         found = set(texts)
-        for group in range(self._metadata.num_row_groups if texts else 0):
-            for place in range(self._metadata.num_columns):
-                chunk = self._metadata.row_group(group).column(place)
-                if chunk.path_in_schema in found and not _is_small_dictionary(chunk):
-                    found.remove(chunk.path_in_schema)
+        with pyarrow_faults(self._source, _FORMAT, _HINT):
+            for group in range(self._metadata.num_row_groups if texts else 0):
+                for place in range(self._metadata.num_columns):
+                    chunk = self._metadata.row_group(group).column(place)
+                    if chunk.path_in_schema in found and not _is_small_dictionary(chunk):
+                        found.remove(chunk.path_in_schema)
         return sorted(found)
 
     def _check_declared(self) -> None:

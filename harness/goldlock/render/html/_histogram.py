@@ -45,8 +45,9 @@ def distances(column: ColumnResult, name: str) -> Markup:
     most = max(bucket.count for bucket in histogram.buckets)
     allowed = Allowed.read(column.tolerance)
     limit = allowed.ulp if by_ulp else int(allowed.atol)
-    # Beside rtol and atol a distance in ULP does not say whether a pair passes.
-    decisive = by_ulp and column.tolerance != "" and not allowed.atol and not allowed.rtol
+    # Beside rtol and atol a distance in ULP does not say whether a pair passes, nor beside rtol an absolute one.
+    alone = not allowed.rtol and not (by_ulp and allowed.atol)
+    decisive = by_ulp and column.tolerance != "" and alone
 
     parts = [_count_axis(most)]
     for bucket in finite:
@@ -66,7 +67,12 @@ def distances(column: ColumnResult, name: str) -> Markup:
         line = Markup('<line class="limit" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>')
         parts += [
             line.format(at(x), at(TOP - 10), at(BOTTOM)),
-            label(x + 4, TOP - 3, f"{limit:,} {'ULP ' if by_ulp else ''}allowed", "start"),
+            label(
+                x + 4,
+                TOP - 3,
+                f"{limit:,} {'ULP ' if by_ulp else ''}{'allowed' if alone else 'always pass'}",
+                "start",
+            ),
         ]
     parts.append(label((LEFT + RIGHT) / 2, HEIGHT - 8, f"distance ({unit}), doubling", "middle", "axis"))
     told = [f"{_text.many(bucket.count, 'pair')} {_range(bucket)}" for bucket in histogram.buckets]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from goldlock.render import _words
 from goldlock.render.html import _histogram, _pairs, _rows, _text
 from goldlock.render.html._svg import NOTHING
 from goldlock.report import FailOn, Verdict
@@ -85,6 +86,11 @@ class ColumnView:
     pairs: Markup
     filter: int | None
     """Its place among the names of the case's table of rows; None where it has no rows there."""
+
+    @property
+    def other_flips(self) -> int:
+        """Flips that are of none of the kinds listed."""
+        return _words.other_flips(self.result, len(self.result.flips))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
