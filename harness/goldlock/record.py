@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goldlock import __version__, golden
@@ -15,6 +13,7 @@ from goldlock.compare import compare_tables
 from goldlock.errors import ConfigurationError, CouldNotRunError, GoldlockError
 from goldlock.files import sha256_of
 from goldlock.report import FailOn
+from goldlock.scratch import scratch_folder
 from goldlock.tables import open_table
 from goldlock.tolerance import default_for
 from goldlock.verify import Answers, Question, ask_all
@@ -58,7 +57,7 @@ def record(
     for case in cases:
         golden.is_there(config.resolve(case.golden))
     questions = {case.name: _question(config, case) for case in cases}
-    with tempfile.TemporaryDirectory(prefix="goldlock-") as scratch:
+    with scratch_folder() as scratch:
         answers = ask_all(
             engine,
             config,
@@ -66,7 +65,7 @@ def record(
             cases,
             lambda case: questions[case.name].question,
             progress,
-            scratch=Path(scratch),
+            scratch=scratch,
             hash_files=False,
         )
         if answers.environment_failure is not None:

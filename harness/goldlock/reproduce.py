@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from goldlock.engines import Launch
 from goldlock.errors import ConfigurationError, SubjectError
 from goldlock.files import sha256_of
 from goldlock.report import FailOn, Report, sorted_findings
+from goldlock.scratch import scratch_folder
 from goldlock_env.findings import Finding, Layer, Severity, Status
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def reproduce(
         runs = []
         for number in range(RUNS):
             progress(f"training {training.name} in a fresh container, {number + 1} of {RUNS}")
-            with tempfile.TemporaryDirectory(prefix="goldlock-") as folder:
-                runs.append(_digests(train(engine, config, training, Path(folder))))
+            with scratch_folder() as folder:
+                runs.append(_digests(train(engine, config, training, folder)))
         first, second = runs
         findings += _differences(
             training.name,

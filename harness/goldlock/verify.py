@@ -18,6 +18,7 @@ from goldlock.files import sha256_of
 from goldlock.formats import Format
 from goldlock.judging import Judgement, judge
 from goldlock.report import CaseReport, FailOn, Failure, Report, sorted_findings
+from goldlock.scratch import scratch_folder
 from goldlock_env import difference
 from goldlock_env.findings import Finding, Layer, Severity, Status
 from goldlock_env.policy import Policy
@@ -259,9 +260,9 @@ def verify(
         goldens[case.name] = loaded
         return Question(inputs=loaded.first.inputs, inputs_format=loaded.first.inputs_format)
 
-    with tempfile.TemporaryDirectory(prefix="goldlock-") as folder:
+    with scratch_folder() as scratch:
         answers = ask_all(
-            engine, config, image, cases, load, progress, scratch=Path(folder), hash_files=hash_files
+            engine, config, image, cases, load, progress, scratch=scratch, hash_files=hash_files
         )
         # Loaded while the subject started.
         from goldlock import received

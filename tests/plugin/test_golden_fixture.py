@@ -425,6 +425,9 @@ class TestAccepting:
         assert 'reason = "retrained"' in manifest
         assert "[[history]]" in manifest
         assert check(elsewhere, "np.arange(1.0, 4.0)").code == 0
+        other = elsewhere.python("-m", "goldlock", "accept", "goldens/nothing", "--reason", "x")
+        assert other.code == 2
+        assert "goldens/nothing is not the golden of a test" in other.stderr
         again = elsewhere.python(*accept, "--reason", "once more", "--yes")
         assert again.code == 3
         assert "nothing was received" in again.stderr

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from goldlock.errors import ConfigurationError
+from goldlock.files import could_not_write
 from goldlock.interruption import deferred
 from goldlock.printable import printable
 from goldlock.render import ReportFormat, rendered
@@ -211,7 +212,12 @@ def show(report: Report, *, verbose: bool = False, headline: bool = True) -> Non
 def _write(path: Path, text: str) -> None:
     """Write a report whole or not at all; into a pipe or a device where that stands at the path."""
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.write_text(text, encoding="utf-8")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise could_not_write(path, error, elsewhere="name another place") from error
         return
     path = path.resolve()
     with (

@@ -13,6 +13,7 @@ from goldlock.accept import in_ci
 from goldlock.compare import compare_tables
 from goldlock.errors import ConfigurationError
 from goldlock.pytesting import received
+from goldlock.pytesting.received import ABOUT
 
 if TYPE_CHECKING:
     from goldlock.results import TableResult
@@ -41,6 +42,11 @@ def propose(folders: tuple[Path, ...]) -> tuple[Proposal, ...]:
         )
     proposals = []
     for folder in folders:
+        if not (folder / ABOUT).is_file():
+            raise ConfigurationError(
+                f"{folder} is not the golden of a test",
+                hint="name a folder that a check of the fixture golden made; a case of goldlock.toml is named by its name",
+            )
         place = received.found(folder)
         now, new = goldens.load(folder), goldens.load(place)
         draft = goldens.Draft(

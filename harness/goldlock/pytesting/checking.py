@@ -8,7 +8,6 @@ import hashlib
 import json
 import re
 import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,17 +20,16 @@ from goldlock.compare import compare_tables
 from goldlock.config import Column
 from goldlock.errors import ConfigurationError, GoldlockError
 from goldlock.pytesting import received
+from goldlock.pytesting.received import ABOUT
 from goldlock.pytesting.telling import of_columns, of_table, told
 from goldlock.pytesting.values import Taken, taken
+from goldlock.scratch import scratch_folder
 from goldlock.tolerance import Kind, Tolerance, default_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from goldlock.pytesting.run import Run
-
-ABOUT = "check.json"
-"""Stands where a case's golden has its inputs: which test checked what kind of value."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _DIFF = 60
@@ -263,8 +261,8 @@ def _write(
     about: Mapping[str, object],
     case: str,
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="goldlock-") as scratch:
-        path = Path(scratch, ABOUT)
+    with scratch_folder() as scratch:
+        path = scratch / ABOUT
         path.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         goldens.record(
             folder,

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from goldlock.errors import CouldNotRunError
 
+ABOUT = "check.json"
+"""Stands where a case's golden has its inputs: which test checked what kind of value."""
+
 _PLACE = Path(".goldlock", "received", "_tests")
 
 

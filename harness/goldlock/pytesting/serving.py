@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from goldlock.errors import ConfigurationError, GoldlockError
 from goldlock.formats import Format
 from goldlock.pytesting.requests import Address, Ask, Check, Execute, Look, Request, Settings, Verify
 from goldlock.report import FailOn
+from goldlock.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,10 +206,10 @@ def _asked(subject: _Subject, request: Ask, progress: Progress) -> dict[str, Arr
     from goldlock.tables import whole
 
     (case,) = subject.config.select([request.case])
-    with tempfile.TemporaryDirectory(prefix="goldlock-") as folder:
-        inputs, inputs_format = _inputs(subject.config, case, request, Path(folder))
+    with scratch_folder() as folder:
+        inputs, inputs_format = _inputs(subject.config, case, request, folder)
         session = subject.session(case if case.http is not None else None, progress)
-        (into := Path(folder, "answer")).mkdir()
+        (into := folder / "answer").mkdir()
         limit = subject.config.subject.limits.output_bytes
         table = whole(way.ask(session, case, inputs, inputs_format, limit=limit, into=into))
         return {
@@ -242,8 +242,8 @@ def _inputs(config: Config, case: Case, request: Ask, folder: Path) -> tuple[Pat
 
 
 def _executed(session: Session, request: Execute) -> tuple[int, bytes, str]:
-    with tempfile.TemporaryDirectory(prefix="goldlock-") as folder:
-        stdin = Path(folder, "stdin")
+    with scratch_folder() as folder:
+        stdin = folder / "stdin"
         stdin.write_bytes(request.stdin)
         completed = session.run(
             request.command, stdin=stdin if request.stdin else None, timeout=request.timeout
