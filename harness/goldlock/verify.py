@@ -136,7 +136,7 @@ def _one_session(
         with engine.session(way.launch(config, image, service, hash_files=hash_files)) as session:
             answers.image_id = session.image_id
             dealt = _ask_in(session, cases, load, answers, config.subject.limits.output_bytes, scratch)
-            answers.environment_failure = _look(session, service, answers) or answers.environment_failure
+            answers.environment_failure = _look(session, cases[0], answers) or answers.environment_failure
     except SubjectError as error:
         # It did not even start.
         for case in cases[dealt:]:
@@ -183,7 +183,7 @@ def _ask_in(
     return len(cases)
 
 
-def _look(session: Session, service: Service | None, answers: Answers) -> Failure | None:
+def _look(session: Session, case: Case, answers: Answers) -> Failure | None:
     """Take the session's snapshot; the reason where there is none, or where a service did not stay."""
     from goldlock.asking import http
 
@@ -196,7 +196,9 @@ def _look(session: Session, service: Service | None, answers: Answers) -> Failur
             message=f"{error.message}; the subject {ended}",
             hint="it must go on running until goldlock ends it",
         )
-    if service is not None and not answers.failures and (ended := session.ended()) is not None:
+    if case.http is None or answers.failures:
+        return None
+    if (ended := http.ended_after(session, case.http)) is not None:
         return Failure(
             message=f"the service answered and then {ended}",
             hint="a service must go on after it has answered",

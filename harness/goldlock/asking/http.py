@@ -211,6 +211,20 @@ def soon_ended(session: Session) -> str | None:
     return reason
 
 
+def ended_after(session: Session, http: Http) -> str | None:
+    """Why the service ended after it had answered; None where it goes on.
+
+    It is asked once more whether it is ready: while a process ends, the engine still calls it running.
+    """
+    try:
+        with contextlib.closing(deadline.Client()) as client:
+            url = _url(session, http.ready.path)
+            with client.ask("GET", url, seconds=min(http.ready.timeout, 5)):
+                return session.ended()
+    except requests.RequestException:
+        return soon_ended(session)
+
+
 def _reason(error: BaseException) -> str:
     """The innermost cause, which says most: requests and urllib3 each wrap it once."""
     while error.__context__ is not None:
