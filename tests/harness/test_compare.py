@@ -694,16 +694,22 @@ def test_planted_drifts_are_found_one_by_one_and_nothing_else(golden: dict[str, 
         assert [c.name for c in result.columns if c.rung is not Rung.IDENTICAL] == [name]
 
 
-def test_memory_stays_far_below_the_size_of_the_columns() -> None:
-    expected = {"x": np.random.default_rng(1).random(16_000_000, dtype=np.float32)}
+def peak_memory(size: int) -> int:
+    expected = {"x": np.random.default_rng(1).random(size, dtype=np.float32)}
     actual = {"x": np.nextafter(expected["x"], np.float32(2))}
     left, right = Table(expected), Table(actual)
     tracemalloc.start()
     try:
-        result = compare_tables(left, right, {"x": default_for("float32")})
+        result = compare_tables(left, right, {"x": default_for("float32")}, threads=2)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert result.rung is Rung.ULP
-    assert result.columns[0].differing == 16_000_000
-    assert peak < 16_000_000
+    assert result.columns[0].differing == size
+    return peak
+
+
+def test_memory_is_that_of_a_few_chunks_whatever_the_size_of_the_columns() -> None:
+    few, many = peak_memory(4_000_000), peak_memory(24_000_000)
+    assert many < 2 * few
+    assert many < 48_000_000

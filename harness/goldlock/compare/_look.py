@@ -16,7 +16,7 @@ from goldlock.compare._worst import Level, Side
 from goldlock.tables import Array, Mask, is_float
 from goldlock.tolerance import UpTo
 
-CHUNK = 1 << 16
+CHUNK = 1 << 18
 """Values looked at together: few enough for the processor's caches, whatever the column's size."""
 
 
