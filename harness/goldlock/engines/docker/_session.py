@@ -1,188 +1,38 @@
-"""The Docker engine, through the Docker SDK; the only module that imports it.
-
-A session is one container: no network (a private one for a service), read-only root, no capabilities,
-no new privileges, not as root, limited in memory, processes, output and time. Files are exchanged
-through a volume that is a size-limited tmpfs, which also works where the engine is on another machine.
-"""
+"""A session: one container that was made for it, probed and asked."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import platform
 import time
 import uuid
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import docker
 import docker.errors
 import docker.types
-import docker.utils.build
-import requests.exceptions
 
 from goldlock.config import fill
 from goldlock.engines import Completed, Launch, ownership
 from goldlock.engines.attached import Attached, Probing, too_slow
+from goldlock.engines.docker._errors import ERRORS, quietly, translated
+from goldlock.engines.docker._images import image_layer
 from goldlock.engines.streams import Capture, pack, unpack
-from goldlock.errors import ConfigurationError, CouldNotRunError, SubjectError
-from goldlock.interruption import deferred, interruptible
+from goldlock.errors import CouldNotRunError, SubjectError
 from goldlock_env import probing
-from goldlock_env.layers import ImageLayer
 from goldlock_env.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from goldlock.engines.docker._engine import DockerEngine
 
 EXCHANGE = "/goldlock"
 """Where the exchange volume is mounted in every container."""
 
 _NOBODY = "65534:65534"
+_KILLED = 137
 _START_HINT = "check subject.python, user and image in goldlock.toml"
-
-
-class DockerEngine:
-    """A Docker engine, or a Podman service that speaks its API, as DOCKER_HOST and the like name it."""
-
-    name = "docker"
-
-    def __init__(self) -> None:
-        """Connect; raises `CouldNotRunError` where no engine answers."""
-        hint = "set DOCKER_HOST to the unix:// or tcp:// address of an engine, or use `--engine local`"
-        with _translated("connect to the Docker engine", hint=hint):
-            if os.environ.get("DOCKER_HOST", "").startswith("ssh://"):
-                raise CouldNotRunError(
-                    "goldlock does not speak to an engine over ssh",
-                    hint="forward its socket (`ssh -L ./docker.sock:/var/run/docker.sock HOST`) and set"
-                    " DOCKER_HOST=unix://$PWD/docker.sock",
-                )
-            self._client = docker.from_env(timeout=60)
-            version = self._client.version()
-        self.api = self._client.api
-        self.description = f"docker {version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
-        self.is_here = self.api.base_url.startswith("http+docker://") and _is_this_machine(version)
-        self._sweep()
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._client.close()
-
-    def _sweep(self) -> None:
-        """Remove what a killed goldlock (SIGKILL, power) of this machine left behind."""
-        with _translated("list left-over containers"):
-            owned = {"label": ownership.LABEL}
-            containers = self.api.containers(all=True, filters=owned)
-            dead = [c["Id"] for c in containers if ownership.is_dead(c["Labels"].get(ownership.OWNER, ""))]
-            for container in dead:
-                _quietly(functools.partial(self.api.remove_container, container, force=True, v=True))
-            for volume in (
-                (self.api.volumes(filters=owned).get("Volumes") or []) if dead or not containers else []
-            ):
-                if ownership.is_dead((volume.get("Labels") or {}).get(ownership.OWNER, "")):
-                    _quietly(functools.partial(self.api.remove_volume, volume["Name"]))
-            for network in self.api.networks(filters=owned) if dead or not containers else []:
-                if ownership.is_dead((network.get("Labels") or {}).get(ownership.OWNER, "")):
-                    _quietly(functools.partial(self.api.remove_network, network["Id"]))
-
-    # -- images ---------------------------------------------------------------------------------
-
-    def inspect(self, reference: str) -> dict[str, Any] | None:
-        """What the Engine API says of an image, None where the engine does not have it."""
-        with _translated(f"look at image {reference}"):
-            try:
-                found: dict[str, Any] = self.api.inspect_image(reference)  # type: ignore[no-untyped-call]
-            except docker.errors.ImageNotFound:
-                return None
-            except docker.errors.APIError as error:
-                if "invalid reference format" not in str(error.explanation):
-                    raise
-                raise ConfigurationError(
-                    f"{reference!r} is not an image reference",
-                    hint="write it as name:tag, name@sha256:... or registry/name:tag, in lower case",
-                ) from error
-        return found
-
-    def image(self, reference: str) -> ImageLayer | None:
-        """What identifies an image, None where the engine does not have it."""
-        found = self.inspect(reference)
-        return None if found is None else _image_layer(reference, found)
-
-    def label(self, reference: str, name: str) -> str | None:
-        """The value of an image's label, None where image or label is absent."""
-        value = (((self.inspect(reference) or {}).get("Config") or {}).get("Labels") or {}).get(name)
-        return None if value is None else str(value)
-
-    def size(self, reference: str) -> int:
-        """Bytes of an image's layers, uncompressed; 0 where it is absent."""
-        return int((self.inspect(reference) or {}).get("Size") or 0)
-
-    def pull(self, reference: str) -> str | None:
-        """Pull an image; the reason where that can't be done."""
-        try:
-            for line in self.api.pull(reference, stream=True, decode=True):
-                if "error" in line:
-                    return str(line["error"])
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            return str(getattr(error, "explanation", None) or error)
-        return None
-
-    def build(
-        self,
-        context: Iterable[bytes],
-        *,
-        tag: str,
-        dockerfile: str,
-        target: str | None,
-        arguments: Mapping[str, str],
-        labels: Mapping[str, str],
-        progress: Callable[[str], None],
-    ) -> None:
-        """Build an image with no network from a tar stream.
-
-        Raises:
-            CouldNotRunError: a step failed; says which one, with the end of its output.
-        """
-        tail: list[str] = []
-        step = ""
-        with _translated(f"build {tag}", hint="mend the Dockerfile or subject.build in goldlock.toml"):
-            for line in self.api.build(
-                fileobj=cast("IO[bytes]", context),
-                custom_context=True,
-                tag=tag,
-                dockerfile=dockerfile,
-                target=target or "",
-                buildargs=dict(arguments),
-                labels=dict(labels),
-                network_mode="none",
-                rm=True,
-                forcerm=True,
-                decode=True,
-                timeout=3600,
-            ):
-                if "error" in line:
-                    end = "".join(tail[-30:]).strip()
-                    raise CouldNotRunError(
-                        f"building {tag} failed at {step or 'its start'}: {line['error'].strip()}\n{end}",
-                        hint="mend that step of the Dockerfile, then run `goldlock build` again",
-                    )
-                text = line.get("stream", "")
-                if text.startswith("Step "):
-                    step = text.strip()
-                    progress(step)
-                tail = [*tail[-60:], text]
-
-    # -- sessions -------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def session(self, launch: Launch) -> Iterator[DockerSession]:
-        """Start a container for the launch; it, its volume and its network go when the block ends."""
-        # Signals wait while things are made and removed: one that came between two lines of the
-        # clean-up would cut it short.
-        with deferred(), contextlib.ExitStack() as removal:
-            running = DockerSession(self, launch, removal)
-            with interruptible():
-                yield running
 
 
 class DockerSession:
@@ -197,17 +47,17 @@ class DockerSession:
                 f"the engine has no image {launch.image}",
                 hint="run `goldlock build`, pull it, or load it with `docker load`",
             )
-        self._image = _image_layer(launch.image, found)
+        self._image = image_layer(launch.image, found)
         self._user = launch.user or _unprivileged((found.get("Config") or {}).get("User"))
         self._name = f"goldlock-{uuid.uuid4().hex[:12]}"
         self._dead: str | None = None
-        with _translated(f"start a container of {launch.image}"):
+        with translated(f"start a container of {launch.image}"):
             self._create(removal)
             if launch.service is None:
                 self._probed = Probing(self._attach(), self._dies)
             self._start()
         if launch.service is not None:
-            with self._said_if_ended(), _translated("probe the running service"):
+            with self._said_if_ended(), translated("probe the running service"):
                 self._probed = Probing(self._execute(self._probe_arguments(hold=False))[1], self._dies)
 
     @property
@@ -227,7 +77,7 @@ class DockerSession:
         launch, api, limits = self._launch, self._api, self._launch.limits
         labels = ownership.labels()
         # Each removal is arranged first: a request that times out here may still be carried out there.
-        removal.callback(_quietly, functools.partial(api.remove_volume, self._name))
+        removal.callback(quietly, functools.partial(api.remove_volume, self._name))
         api.create_volume(
             self._name,
             driver="local",
@@ -236,7 +86,7 @@ class DockerSession:
         )
         network = "none"
         if launch.service is not None:
-            removal.callback(_quietly, functools.partial(api.remove_network, self._name))
+            removal.callback(quietly, functools.partial(api.remove_network, self._name))
             api.create_network(self._name, driver="bridge", internal=self._local, labels=labels)
             network = self._name
         published = launch.service is not None and not self._local
@@ -259,7 +109,7 @@ class DockerSession:
             command: list[str] | None = self._probe_arguments(hold=True)
         else:
             command = list(launch.service.start) or None
-        removal.callback(_quietly, functools.partial(api.remove_container, self._name, force=True, v=True))
+        removal.callback(quietly, functools.partial(api.remove_container, self._name, force=True, v=True))
         created = api.create_container(
             launch.image,
             command=command[1:] if command else None,
@@ -313,7 +163,7 @@ class DockerSession:
             name.rstrip("/").partition(".")[0]: f"{EXCHANGE}/{folder}/{name.rstrip('/')}" for name in names
         }
         argv = fill(command, paths)
-        with _translated(
+        with translated(
             "exchange files with the container", hint="raise subject.limits.scratch if the inputs are large"
         ):
             members = [(folder, None), *((f"{folder}/{n}", path) for n, path in (files or {}).items())]
@@ -324,7 +174,7 @@ class DockerSession:
         end = time.monotonic() + timeout
         with (
             self._said_if_ended(),
-            _translated(f"run {argv[0]} in the container"),
+            translated(f"run {argv[0]} in the container"),
             contextlib.ExitStack() as stack,
         ):
             said = None if stdout is None else stack.enter_context(stdout.open("wb", buffering=0))
@@ -398,7 +248,7 @@ class DockerSession:
         service = self._launch.service
         if service is None:
             raise CouldNotRunError("this session runs no service")
-        with _translated("look at the running container"):
+        with translated("look at the running container"):
             settings = self._api.inspect_container(self._id)["NetworkSettings"]
         if self._local:
             # Empty once the container has ended; `ended` tells the rest.
@@ -412,7 +262,7 @@ class DockerSession:
 
     def ended(self) -> str | None:
         """Why the container is no longer running, None while it runs."""
-        with _translated("look at the running container"):
+        with translated("look at the running container"):
             state = self._api.inspect_container(self._id)["State"]
             if state["Running"] or self._dead is not None:
                 return self._dead
@@ -424,77 +274,16 @@ class DockerSession:
 
     def said(self) -> str:
         """The last lines of the container's own log."""
-        with _translated("read the container's log"):
+        with translated("read the container's log"):
             return self._api.logs(self._id, tail=20).decode("utf-8", "replace").strip()
 
     def _dies(self, reason: str) -> None:
         """Kill the container: a hanging exec can't be stopped in another way."""
         self._dead = self._dead or reason
-        with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
+        with contextlib.suppress(*ERRORS):
             self._api.kill(self._id)
-
-
-_KILLED = 137
-
-
-def _image_layer(reference: str, found: dict[str, Any]) -> ImageLayer:
-    """What identifies an image, out of what the Engine API says of it."""
-    digests = found.get("RepoDigests") or []
-    return ImageLayer(
-        reference=reference,
-        manifest_digest=digests[0].rpartition("@")[2] if digests else None,
-        config_id=found["Id"],
-        layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
-        base=((found.get("Config") or {}).get("Labels") or {}).get(ownership.BASE_LABEL),
-    )
 
 
 def _unprivileged(user: str | None) -> str:
     """An image's user, or nobody where that is root."""
     return user if user and user.partition(":")[0] not in {"", "root", "0"} else _NOBODY
-
-
-def context_files(root: Path, rules: Sequence[str], dockerfile: str) -> set[str]:
-    """Paths below a build context that .dockerignore's rules leave in, folders among them."""
-    return set(docker.utils.build.exclude_paths(str(root), list(rules), dockerfile))
-
-
-def _is_this_machine(version: Mapping[str, Any]) -> bool:
-    """Whether an engine behind a socket of ours has networks that can be reached from here.
-
-    One in a virtual machine (Docker Desktop) has another kernel; a rootless one has its own network
-    namespace and lists rootlesskit among its components.
-    """
-    components = {str(component.get("Name")) for component in version.get("Components") or ()}
-    return version.get("KernelVersion") == platform.release() and "rootlesskit" not in components
-
-
-def _quietly(action: Callable[[], object]) -> None:
-    with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
-        action()
-
-
-@contextlib.contextmanager
-def _translated(what: str, hint: str = "see the engine's own log for more") -> Iterator[None]:
-    """Turn the SDK's errors into ours, saying what to do next."""
-    try:
-        yield
-    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
-        text = str(getattr(error, "explanation", None) or error)
-        where = os.environ.get("DOCKER_HOST", "the default socket")
-        # What the engine itself says may hold these words too; it answers, then.
-        unanswered = not isinstance(error, docker.errors.APIError)
-        if unanswered and "Permission denied" in text and not getattr(error, "filename", None):
-            raise CouldNotRunError(
-                f"not permitted to use the Docker engine at {where}",
-                hint="run as a member of the group `docker`, or use `--engine local`",
-            ) from error
-        if unanswered and (
-            isinstance(error, (requests.exceptions.ConnectionError, FileNotFoundError))
-            or "Error while fetching" in text
-        ):
-            raise CouldNotRunError(
-                f"no Docker engine answers at {where} (could not {what})",
-                hint="start it (`python -m goldlock.bootstrap`), or use `--engine local`",
-            ) from error
-        raise CouldNotRunError(f"could not {what}: {text}", hint=hint) from error
