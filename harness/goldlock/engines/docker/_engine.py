@@ -12,7 +12,9 @@ import docker
 
 from goldlock.engines import Launch, ownership
 from goldlock.engines.docker._errors import quietly, translated
+from goldlock.engines.docker._guest import GuestSession
 from goldlock.engines.docker._images import Images
+from goldlock.engines.docker._running import RunningContainer
 from goldlock.engines.docker._session import DockerSession
 from goldlock.errors import CouldNotRunError
 from goldlock.interruption import deferred, interruptible
@@ -40,8 +42,18 @@ class DockerEngine(Images):
             version = self._client.version()
         self.api = self._client.api
         self.description = f"docker {version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
+        self.architecture = str(version.get("Arch") or "")
+        """Of the machine it runs on, as Go calls it."""
+        self.interpreters: dict[str, tuple[str, ...]] = {}
+        """How Python was found to be started, by the image's config id; empty where it has none."""
         self.is_here = self.api.base_url.startswith("http+docker://") and _is_this_machine(version)
         self._sweep()
+
+    @property
+    def host(self) -> str:
+        """Where published ports are reached: a virtual machine's or a rootless engine's are forwarded to here."""
+        own = self.api.base_url.startswith("http+docker://")
+        return "127.0.0.1" if own else self.api.base_url.partition("//")[2].rpartition(":")[0]
 
     def close(self) -> None:
         """Give the connections back."""
@@ -65,12 +77,19 @@ class DockerEngine(Images):
                     quietly(functools.partial(self.api.remove_network, network["Id"]))
 
     @contextlib.contextmanager
-    def session(self, launch: Launch) -> Iterator[DockerSession]:
-        """Start a container for the launch; it, its volume and its network go when the block ends."""
+    def session(self, launch: Launch) -> Iterator[RunningContainer]:
+        """Start a container for the launch; it, its volumes and its network go when the block ends.
+
+        One that runs already is only asked, and stays as it is.
+        """
         # Signals wait while things are made and removed: one that came between two lines of the
         # clean-up would cut it short.
         with deferred(), contextlib.ExitStack() as removal:
-            running = DockerSession(self, launch, removal)
+            running: RunningContainer
+            if launch.container is None:
+                running = DockerSession(self, launch, removal)
+            else:
+                running = GuestSession(self, launch, launch.container)
             with interruptible():
                 yield running
 
