@@ -12,7 +12,7 @@ import docker
 
 from goldlock.engines import Launch, ownership
 from goldlock.engines.docker._errors import quietly, translated
-from goldlock.engines.docker._guest import GuestSession
+from goldlock.engines.docker._guest import GuestSession, found_container
 from goldlock.engines.docker._images import Images
 from goldlock.engines.docker._running import RunningContainer
 from goldlock.engines.docker._session import DockerSession
@@ -75,6 +75,10 @@ class DockerEngine(Images):
             for network in self.api.networks(filters=owned) if dead or not containers else []:
                 if ownership.is_dead((network.get("Labels") or {}).get(ownership.OWNER, "")):
                     quietly(functools.partial(self.api.remove_network, network["Id"]))
+
+    def image_of(self, container: str) -> str:
+        """Reference of the image that somebody's container was made of. Raises `CouldNotRunError`: there is none."""
+        return str((found_container(self.api, container).get("Config") or {}).get("Image") or "")
 
     @contextlib.contextmanager
     def session(self, launch: Launch) -> Iterator[RunningContainer]:

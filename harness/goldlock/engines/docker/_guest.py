@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docker
 import docker.errors
 
 from goldlock.engines import Launch
@@ -32,13 +33,7 @@ class GuestSession(RunningContainer):
         """Find it, and start the probe in it. Raises `CouldNotRunError` where it does not run."""
         super().__init__(engine, launch)
         self._name = container
-        with translated(f"look at container {container}"):
-            try:
-                found = self._api.inspect_container(container)
-            except docker.errors.NotFound:
-                raise CouldNotRunError(
-                    f"the engine has no container {container}", hint=_HINT.format(container)
-                ) from None
+        found = found_container(self._api, container)
         state = found["State"]
         if not state["Running"] or state.get("Paused"):
             status = state.get("Status") or "stopped"
@@ -102,3 +97,15 @@ class GuestSession(RunningContainer):
 
     def _dies(self, reason: str) -> None:
         """Nothing: the container is not ours to end."""
+
+
+def found_container(api: docker.APIClient, container: str) -> dict[str, Any]:
+    """What the engine says of a container. Raises `CouldNotRunError` where it has none of that name."""
+    with translated(f"look at container {container}"):
+        try:
+            found: dict[str, Any] = api.inspect_container(container)
+        except docker.errors.NotFound:
+            raise CouldNotRunError(
+                f"the engine has no container {container}", hint=_HINT.format(container)
+            ) from None
+    return found
