@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from goldlock.engines import Launch, ownership
+from goldlock.engines.docker import _podman
 from goldlock.engines.docker._errors import quietly, translated
 from goldlock.engines.docker._images import Images
 from goldlock.engines.docker._session import DockerSession
@@ -38,9 +39,15 @@ class DockerEngine(Images):
                 )
             self._client = docker.from_env(timeout=60)
             version = self._client.version()
+            self.podman = _podman.version_of(version)
+            self.is_here = (
+                self._client.api.base_url.startswith("http+docker://")
+                and _is_this_machine(version)
+                and (self.podman is None or _podman.reaches_networks(self._client.api))
+            )
         self.api = self._client.api
-        self.description = f"docker {version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
-        self.is_here = self.api.base_url.startswith("http+docker://") and _is_this_machine(version)
+        made = f"podman {self.podman}" if self.podman else f"docker {version.get('Version', '?')}"
+        self.description = f"{made} (API {version.get('ApiVersion', '?')})"
         self._sweep()
 
     def close(self) -> None:

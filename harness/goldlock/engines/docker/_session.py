@@ -14,8 +14,8 @@ import docker.types
 from goldlock.config import fill
 from goldlock.engines import Completed, Launch, ownership
 from goldlock.engines.attached import Attached, Probing, too_slow
+from goldlock.engines.docker import _podman
 from goldlock.engines.docker._errors import ERRORS, quietly, translated
-from goldlock.engines.docker._images import image_layer
 from goldlock.engines.streams import Capture, pack, unpack
 from goldlock.errors import CouldNotRunError, SubjectError
 from goldlock_env import probing
@@ -41,14 +41,18 @@ class DockerSession:
     def __init__(self, engine: DockerEngine, launch: Launch, removal: contextlib.ExitStack) -> None:
         """Create and start the container, and start the probe in it."""
         self._api, self._launch, self._local = engine.api, launch, engine.is_here
+        self._podman = engine.podman is not None
         found = engine.inspect(launch.image)
         if found is None:
             raise CouldNotRunError(
                 f"the engine has no image {launch.image}",
                 hint="run `goldlock build`, pull it, or load it with `docker load`",
             )
-        self._image = image_layer(launch.image, found)
-        self._user = launch.user or _unprivileged((found.get("Config") or {}).get("User"))
+        self._image = engine.layer(launch.image, found)
+        settings = found.get("Config") or {}
+        self._user = launch.user or _unprivileged(settings.get("User"))
+        # Only where there is something to silence: Podman makes a timer even of "none".
+        self._healthcheck = {"test": ["NONE"]} if settings.get("Healthcheck") else None
         self._name = f"goldlock-{uuid.uuid4().hex[:12]}"
         self._dead: str | None = None
         with translated(f"start a container of {launch.image}"):
@@ -78,10 +82,11 @@ class DockerSession:
         labels = ownership.labels()
         # Each removal is arranged first: a request that times out here may still be carried out there.
         removal.callback(quietly, functools.partial(api.remove_volume, self._name))
+        size = _podman.tmpfs_size(limits.scratch_bytes, podman=self._podman, here=self._local)
         api.create_volume(
             self._name,
             driver="local",
-            driver_opts={"type": "tmpfs", "device": "tmpfs", "o": f"size={limits.scratch_bytes},mode=1777"},
+            driver_opts={"type": "tmpfs", "device": "tmpfs", "o": f"{size},mode=1777"},
             labels=labels,
         )
         network = "none"
@@ -101,7 +106,10 @@ class DockerSession:
             memswap_limit=limits.memory_bytes,
             nano_cpus=None if limits.cpus is None else int(limits.cpus * 1e9),
             pids_limit=limits.processes,
-            ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+            ulimits=[
+                docker.types.Ulimit(name=name, soft=soft, hard=hard)
+                for name, (soft, hard) in _podman.ulimits(podman=self._podman).items()
+            ],
             log_config=docker.types.LogConfig(type="json-file", config={"max-size": "16m", "max-file": "1"}),
             port_bindings={launch.service.port: None} if published and launch.service else None,
         )
@@ -121,7 +129,7 @@ class DockerSession:
             labels=labels,
             ports=[launch.service.port] if launch.service else None,
             stdin_open=False,
-            healthcheck={"test": ["NONE"]},
+            healthcheck=self._healthcheck,
         )
         self._id = str(created["Id"])
 
