@@ -43,21 +43,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line that CI reads: were the engine tests run, and on which engine?"""
-    ran: dict[str, str] = {}
-    not_run = set()
+    asked, ran = set(), {}
     for outcome, reports in terminalreporter.stats.items():
         for report in reports if outcome != "deselected" else ():
-            properties = dict(getattr(report, "user_properties", ()))
-            if "engine" in properties:
-                if outcome in ("skipped", "error") and report.when != "teardown":
-                    not_run.add(report.nodeid)
-                else:
-                    ran[report.nodeid] = properties["engine"]
-    for engine in sorted({*ran.values(), *(("none",) if not_run - ran.keys() else ())}):
+            engine = dict(getattr(report, "user_properties", ())).get("engine")
+            if engine is not None:
+                asked.add(report.nodeid)
+                if report.when == "call" and not report.skipped:
+                    ran[report.nodeid] = engine
+    for engine in sorted(set(ran.values())) or (["none"] if asked else []):
         count = sum(name == engine for name in ran.values())
-        terminalreporter.write_line(
-            f"engine tests on {engine}: {count} ran, {len(not_run - ran.keys())} did not"
-        )
+        terminalreporter.write_line(f"engine tests on {engine}: {count} ran, {len(asked) - len(ran)} did not")
 
 
 @pytest.fixture(scope="session")

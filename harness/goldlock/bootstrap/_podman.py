@@ -77,8 +77,9 @@ def settings(machine: Machine, *, files: int, processes: int) -> str:
     return "\n".join(
         [
             "[containers]",
-            # Podman would ask for a million of each, which a machine with lower limits refuses.
-            f'default_ulimits = ["nofile={min(1024, files)}:{files}", "nproc={processes}:{processes}"]',
+            # Podman would ask for a million of each, which a machine with lower limits refuses. Podman 4.3 takes
+            # the soft limit for the hard one: they have to be the same.
+            f'default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]',
             'log_driver = "k8s-file"',
             "",
             "[engine]",

@@ -105,7 +105,7 @@ class Images:
                 target=target or "",
                 buildargs=dict(arguments),
                 labels=dict(labels),
-                network_mode="none",
+                network_mode="none" if self.podman is None else _podman.BUILD_WITHOUT_NETWORK,
                 rm=True,
                 forcerm=True,
                 decode=True,
@@ -118,7 +118,7 @@ class Images:
                         hint="mend that step of the Dockerfile, then run `goldlock build` again",
                     )
                 text = line.get("stream", "")
-                if text.startswith("Step "):
+                if text.startswith(("Step ", "STEP ")):
                     step = text.strip()
                     progress(step)
                 tail = [*tail[-60:], text]

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     import docker
 
+BUILD_WITHOUT_NETWORK = "NetworkDisabled"
+"""`networkmode` of a build. Podman 4 takes Docker's "none" for the machine's own network."""
+
 _PAGE = 4096
 
 

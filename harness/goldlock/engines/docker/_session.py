@@ -57,9 +57,11 @@ class DockerSession:
         self._dead: str | None = None
         with translated(f"start a container of {launch.image}"):
             self._create(removal)
-            if launch.service is None:
-                self._probed = Probing(self._attach(), self._dies)
-            self._start()
+            # Podman makes the container ready when it is attached to: what is wrong with it may be told there.
+            with self._startable():
+                if launch.service is None:
+                    self._probed = Probing(self._attach(), self._dies)
+                self._api.start(self._id)
         if launch.service is not None:
             with self._said_if_ended(), translated("probe the running service"):
                 self._probed = Probing(self._execute(self._probe_arguments(hold=False))[1], self._dies)
@@ -133,9 +135,10 @@ class DockerSession:
         )
         self._id = str(created["Id"])
 
-    def _start(self) -> None:
+    @contextlib.contextmanager
+    def _startable(self) -> Iterator[None]:
         try:
-            self._api.start(self._id)
+            yield
         except docker.errors.APIError as error:
             raise CouldNotRunError(
                 f"image {self._launch.image} could not be started: {error.explanation}", hint=_START_HINT
