@@ -13,7 +13,9 @@ import docker
 from goldlock.engines import Launch, ownership
 from goldlock.engines.docker import _podman
 from goldlock.engines.docker._errors import quietly, translated
+from goldlock.engines.docker._guest import GuestSession, found_container
 from goldlock.engines.docker._images import Images
+from goldlock.engines.docker._running import RunningContainer
 from goldlock.engines.docker._session import DockerSession
 from goldlock.errors import CouldNotRunError
 from goldlock.interruption import deferred, interruptible
@@ -48,7 +50,17 @@ class DockerEngine(Images):
         self.api = self._client.api
         made = f"podman {self.podman}" if self.podman else f"docker {version.get('Version', '?')}"
         self.description = f"{made} (API {version.get('ApiVersion', '?')})"
+        self.architecture = str(version.get("Arch") or "")
+        """Of the machine it runs on, as Go calls it."""
+        self.interpreters: dict[str, tuple[str, ...]] = {}
+        """How Python was found to be started, by the image's config id; empty where it has none."""
         self._sweep()
+
+    @property
+    def host(self) -> str:
+        """Where published ports are reached: a virtual machine's or a rootless engine's are forwarded to here."""
+        own = self.api.base_url.startswith("http+docker://")
+        return "127.0.0.1" if own else self.api.base_url.partition("//")[2].rpartition(":")[0]
 
     def close(self) -> None:
         """Give the connections back."""
@@ -71,13 +83,24 @@ class DockerEngine(Images):
                 if ownership.is_dead((network.get("Labels") or {}).get(ownership.OWNER, "")):
                     quietly(functools.partial(self.api.remove_network, network["Id"]))
 
+    def image_of(self, container: str) -> str:
+        """Reference of the image that somebody's container was made of. Raises `CouldNotRunError`: there is none."""
+        return str((found_container(self.api, container).get("Config") or {}).get("Image") or "")
+
     @contextlib.contextmanager
-    def session(self, launch: Launch) -> Iterator[DockerSession]:
-        """Start a container for the launch; it, its volume and its network go when the block ends."""
+    def session(self, launch: Launch) -> Iterator[RunningContainer]:
+        """Start a container for the launch; it, its volumes and its network go when the block ends.
+
+        One that runs already is only asked, and stays as it is.
+        """
         # Signals wait while things are made and removed: one that came between two lines of the
         # clean-up would cut it short.
         with deferred(), contextlib.ExitStack() as removal:
-            running = DockerSession(self, launch, removal)
+            running: RunningContainer
+            if launch.container is None:
+                running = DockerSession(self, launch, removal)
+            else:
+                running = GuestSession(self, launch, launch.container)
             with interruptible():
                 yield running
 
