@@ -51,6 +51,7 @@ PURE_CORE = (
     "harness/goldlock/tolerance.py",
 )
 MINIMUM = 95.0
+REFERENCE_IMAGES = {"goldlock-mlp", "goldlock-pipeline"}
 # Reports, logs and coverage of each part of the tests.
 RESULTS = Path(".nox").resolve() / "results"
 
@@ -92,6 +93,8 @@ def tests(session: nox.Session) -> None:
     shutil.rmtree(RESULTS, ignore_errors=True)
     began = time.monotonic()
     run_tests(session, Part("plain", ("-m", "not engine", "--numprocesses=2")))
+    if podman:
+        carry_over(session, podman)
     on_podman = [Part("podman", ("-m", "engine"), {"DOCKER_HOST": podman})] if podman else []
     run_tests(session, Part("docker", ("-m", "engine")), *on_podman)
     failed, closing = counted(sorted(RESULTS.glob("*.xml")), time.monotonic() - began)
@@ -205,6 +208,20 @@ def podman_if_possible(session: nox.Session) -> str:
     if os.environ.get("CI"):
         session.error("on CI they have to run on Podman, too")
     return ""
+
+
+def carry_over(session: nox.Session, podman: str) -> None:
+    """Give Podman the reference images that Docker has built; tests of building build their own on each."""
+    if shutil.which("docker") is None:
+        return
+    listing = ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"]
+    done = subprocess.run(listing, capture_output=True, text=True, check=False)
+    for image in done.stdout.split():
+        if image.partition(":")[0] in REFERENCE_IMAGES:
+            session.log(f"carrying {image} over to Podman")
+            loading = ["docker", "--host", podman, "load", "--quiet"]
+            with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
+                subprocess.run(loading, stdin=saved.stdout, stdout=subprocess.DEVNULL, check=False)
 
 
 class Part(NamedTuple):
