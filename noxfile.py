@@ -7,13 +7,25 @@ python -m nox -s tests -- -k probe    what follows -- goes to the program that t
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
+import time
+from collections import Counter
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree as ET
 
 import nox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 nox.needs_version = ">=2025.2"
 nox.options.sessions = ["verify"]
@@ -39,6 +51,9 @@ PURE_CORE = (
     "harness/goldlock/tolerance.py",
 )
 MINIMUM = 95.0
+REFERENCE_IMAGES = {"goldlock-mlp", "goldlock-pipeline"}
+# Reports, logs and coverage of each part of the tests.
+RESULTS = Path(".nox").resolve() / "results"
 
 # The reference image's lock. pip-tools 7.5.2 is the last that runs on Python 3.8, where the lock must be resolved.
 LOCK_PYTHON = "3.8"
@@ -65,16 +80,30 @@ def verify(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, on a real engine; lint, types and import rules before, coverage of the pure core after."""
+    """All tests, on Docker and on Podman; lint, types and import rules before, coverage of the pure core after."""
     install(session, "test", "lint", "types")
     check_lint(session)
     check_types(session)
     engine_if_possible(session)
-    session.run("pytest", "--cov", "--cov-report=", "--junit-xml=.nox/tests.xml", *session.posargs)
     if session.posargs:
-        session.log("a part of the tests ran: coverage is not judged")
-    else:
+        session.run("pytest", *session.posargs)
+        session.log("a part of the tests ran, on one engine: coverage is not judged")
+        return
+    podman = podman_if_possible(session)
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    began = time.monotonic()
+    run_tests(session, Part("plain", ("-m", "not engine", "--numprocesses=2")))
+    if podman:
+        carry_over(session, podman)
+    on_podman = [Part("podman", ("-m", "engine"), {"DOCKER_HOST": podman})] if podman else []
+    run_tests(session, Part("docker", ("-m", "engine")), *on_podman)
+    failed, closing = counted(sorted(RESULTS.glob("*.xml")), time.monotonic() - began)
+    if not failed:
         check_coverage(session)
+    # Last, and in pytest's own words: all parts in one line.
+    print(closing, flush=True)
+    if failed:
+        session.error("tests failed; the summary of their part names them")
 
 
 @nox.session
@@ -169,6 +198,111 @@ def comparing(session: nox.Session) -> None:
     session.run("python", "benchmarks/comparing.py", *session.posargs)
 
 
+def podman_if_possible(session: nox.Session) -> str:
+    """Starts a Podman service; its DOCKER_HOST. Where none can be had, empty; on CI, an error."""
+    said = session.run("python", "-m", "goldlock.bootstrap", "--podman", success_codes=[0, 3], silent=True)
+    address = re.search("^DOCKER_HOST=(.+)$", str(said), re.MULTILINE)
+    if address:
+        return address[1]
+    session.log(f"{said}\nthe engine tests are run on Docker only")
+    if os.environ.get("CI"):
+        session.error("on CI they have to run on Podman, too")
+    return ""
+
+
+def carry_over(session: nox.Session, podman: str) -> None:
+    """Give Podman the reference images that Docker has built; tests of building build their own on each."""
+    if shutil.which("docker") is None:
+        return
+    listing = ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"]
+    done = subprocess.run(listing, capture_output=True, text=True, check=False)
+    for image in done.stdout.split():
+        if image.partition(":")[0] in REFERENCE_IMAGES:
+            session.log(f"carrying {image} over to Podman")
+            loading = ["docker", "--host", podman, "load", "--quiet"]
+            with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
+                subprocess.run(loading, stdin=saved.stdout, stdout=subprocess.DEVNULL, check=False)
+
+
+class Part(NamedTuple):
+    """A run of pytest over a part of the tests."""
+
+    name: str
+    arguments: tuple[str, ...]
+    variables: Mapping[str, str] = MappingProxyType({})
+
+
+def run_tests(session: nox.Session, first: Part, *others: Part) -> None:
+    """Run parts at the same time, each on an engine of its own; the others' output is shown when they end.
+
+    What failed is written in the reports of each, and counted from there.
+    """
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(in_background(session, part)) for part in others]
+        command, variables = prepared(first)
+        session.run(*command, env=variables, success_codes=[0, 1])
+        for part, process in zip(others, running, strict=True):
+            code = process.wait()
+            session.log(f"meanwhile: {' '.join(prepared(part)[0])}")
+            print((RESULTS / f"{part.name}.log").read_text(encoding="utf-8", errors="replace"), flush=True)
+            if code not in (0, 1):
+                session.error(f"the tests on {part.name} ended with {code}")
+
+
+def prepared(part: Part) -> tuple[list[str], dict[str, str]]:
+    """Command and variables of a part; what it measures lies apart from that of the others."""
+    place = RESULTS / part.name
+    place.mkdir(parents=True, exist_ok=True)
+    command = ["pytest", *part.arguments, "--cov", "--cov-report=", f"--junit-xml={place}.xml"]
+    return command, {**part.variables, "COVERAGE_FILE": str(place / ".coverage")}
+
+
+@contextlib.contextmanager
+def in_background(session: nox.Session, part: Part) -> Iterator[subprocess.Popen[bytes]]:
+    command, variables = prepared(part)
+    session.log(f"at the same time: {' '.join(command)}")
+    given = {name: value for name, value in {**os.environ, **session.env}.items() if value is not None}
+    program = shutil.which(command[0], path=given["PATH"]) or command[0]
+    with (
+        (RESULTS / f"{part.name}.log").open("wb") as log,
+        subprocess.Popen(
+            [program, *command[1:]],
+            env={**given, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+
+def counted(reports: Iterable[Path], seconds: float) -> tuple[bool, str]:
+    """Whether any test failed; and all JUnit reports as the one line that pytest ends with."""
+    counts = Counter[str]()
+    for report in reports:
+        for suite in ET.parse(report).iter("testsuite"):  # noqa: S314  # our own pytest wrote it
+            for kind in ("tests", "failures", "errors", "skipped"):
+                counts[kind] += int(suite.get(kind, 0))
+    passed = counts["tests"] - counts["failures"] - counts["errors"] - counts["skipped"]
+    told = [
+        f"{count} {word}"
+        for count, word in (
+            (counts["failures"], "failed"),
+            (passed, "passed"),
+            (counts["skipped"], "skipped"),
+            (counts["errors"], "error" if counts["errors"] == 1 else "errors"),
+        )
+        if count
+    ]
+    minutes = f" ({dt.timedelta(seconds=int(seconds))})" if seconds >= 60 else ""
+    line = f" {', '.join(told) or 'no tests ran'} in {seconds:.2f}s{minutes} "
+    return bool(counts["failures"] + counts["errors"]), f"{line:=^80}"
+
+
 def check_lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -183,7 +317,8 @@ def check_types(session: nox.Session) -> None:
 def check_coverage(session: nox.Session) -> None:
     """Branches alone, too: statements covered many times over would hide branches that never were."""
     pure = f"--include={','.join(PURE_CORE)}"
-    report = Path(session.create_tmp()) / "coverage.json"
+    report = RESULTS / "coverage.json"
+    session.run("coverage", "combine", "--quiet", *map(str, sorted(RESULTS.glob("*/.coverage"))))
     session.run("coverage", "json", "--quiet", pure, "-o", str(report))
     session.run("coverage", "report", pure)
     totals = json.loads(report.read_text(encoding="utf-8"))["totals"]

@@ -17,7 +17,7 @@ import pytest
 from goldlock.bootstrap import EngineState, ensure_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LABEL_PREFIX = "io.goldlock"
 ALLOW_NO_ENGINE = "GOLDLOCK_ALLOW_NO_ENGINE"
@@ -36,22 +36,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         marked = item.get_closest_marker("engine") is not None
         if marked:
-            item.user_properties.append(("engine", "yes"))
+            item.user_properties.append(("engine", "none"))
         elif ENGINE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             raise pytest.UsageError(f"{item.nodeid} uses an engine fixture without @pytest.mark.engine")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line that CI reads: were the engine tests run?"""
-    ran, not_run = set(), set()
+    """One line that CI reads: were the engine tests run, and on which engine?"""
+    asked, ran = set(), {}
     for outcome, reports in terminalreporter.stats.items():
-        for report in reports:
-            if ("engine", "yes") in getattr(report, "user_properties", ()):
-                (not_run if outcome in ("skipped", "error") and report.when != "teardown" else ran).add(
-                    report.nodeid
-                )
-    if ran or not_run:
-        terminalreporter.write_line(f"engine tests: {len(ran)} ran, {len(not_run - ran)} did not")
+        for report in reports if outcome != "deselected" else ():
+            engine = dict(getattr(report, "user_properties", ())).get("engine")
+            if engine is not None:
+                asked.add(report.nodeid)
+                if report.when == "call" and not report.skipped:
+                    ran[report.nodeid] = engine
+    for engine in sorted(set(ran.values())) or (["none"] if asked else []):
+        count = sum(name == engine for name in ran.values())
+        terminalreporter.write_line(f"engine tests on {engine}: {count} ran, {len(asked) - len(ran)} did not")
 
 
 @pytest.fixture(scope="session")
@@ -89,26 +91,43 @@ def engine_client(docker_engine: EngineState) -> Iterator[docker.DockerClient]:
         client.close()
 
 
+@pytest.fixture(scope="session")
+def engine_name(engine_client: docker.DockerClient) -> str:
+    """`docker` or `podman`: whose service it is that answers."""
+    components = engine_client.version().get("Components") or ()
+    return "podman" if any(each["Name"] == "Podman Engine" for each in components) else "docker"
+
+
 @pytest.fixture(autouse=True)
-def _engine_for_marked_tests_only(request: pytest.FixtureRequest) -> Iterator[None]:
+def _engine_for_marked_tests_only(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     if request.node.get_closest_marker("engine") is not None:
         request.getfixturevalue("docker_engine")
+        # In the JUnit report, too.
+        request.node.user_properties.append(("engine", request.getfixturevalue("engine_name")))
         yield
         return
     # Not the monkeypatch fixture: Hypothesis objects to function-scoped fixtures around its examples.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", UNREACHABLE)
-        patch.setattr(socket.socket, "connect", _guarded_connect)
+        patch.setattr(socket.socket, "connect", _guarded_connect(str(tmp_path_factory.getbasetemp())))
         yield
 
 
 _connect = socket.socket.connect
 
 
-def _guarded_connect(stream: socket.socket, address: object) -> None:
-    if stream.family == socket.AF_UNIX and str(address).endswith(ENGINE_SOCKETS):
-        raise EngineBlockedError(f"{address}: mark the test with @pytest.mark.engine")
-    _connect(stream, address)  # type: ignore[arg-type]
+def _guarded_connect(own: str) -> Callable[[socket.socket, object], None]:
+    """Connecting to anything but an engine's socket; those that tests make in their own folder are none."""
+
+    def connect(stream: socket.socket, address: object) -> None:
+        path = str(address)
+        if stream.family == socket.AF_UNIX and path.endswith(ENGINE_SOCKETS) and not path.startswith(own):
+            raise EngineBlockedError(f"{address}: mark the test with @pytest.mark.engine")
+        _connect(stream, address)  # type: ignore[arg-type]
+
+    return connect
 
 
 def _ours(client: docker.DockerClient) -> set[str]:

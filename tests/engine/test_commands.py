@@ -229,7 +229,7 @@ class TestCheck:
     def test_the_subject_as_locked(self, mini: Project) -> None:
         outcome = mini.run("check", "--engine", "docker", "--fail-on", "warning")
         assert outcome.code == 0
-        assert outcome.stdout.startswith("MATCH  mini  (docker ")
+        assert outcome.stdout.startswith(("MATCH  mini  (docker ", "MATCH  mini  (podman "))
         assert "environment  as locked\n" in outcome.stdout
         assert "case " not in outcome.stdout
 
@@ -359,7 +359,7 @@ class TestDiff:
 def test_verify_in_a_terminal_says_the_verdict_first(mini: Project, drifting: str) -> None:
     clean = mini.run("verify", "batch", "--engine", "docker", "--no-hash")
     assert clean.code == 0
-    assert clean.stdout.startswith("MATCH  mini  (docker ")
+    assert clean.stdout.startswith(("MATCH  mini  (docker ", "MATCH  mini  (podman "))
     assert "case batch  identical" in clean.stdout
     other = mini.run("verify", "batch", "--engine", "docker", "--no-hash", "--image", drifting)
     assert other.code == 1

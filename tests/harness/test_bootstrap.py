@@ -7,123 +7,17 @@ this machine is left out.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.harness.bench import OK, Bench, listening
 
-from goldlock.bootstrap import EngineState, Machine, Ping, engine_state, ensure_engine, main, ping
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
-
-# Answers pings until it is ended; leaves its number so that the test can end it.
-DOCKERD = """\
-#!{python}
-import os, socket, sys
-open({folder!r} + "/dockerd.number", "w").write(str(os.getpid()))
-print("dockerd is up, session", os.getsid(0) == os.getpid(), flush=True)
-server = socket.socket(socket.AF_UNIX)
-server.bind({socket!r})
-server.listen()
-while True:
-    client, _ = server.accept()
-    client.recv(4096)
-    client.sendall({answer!r})
-    client.close()
-"""
-
-
-@contextmanager
-def listening(path: Path, answer: bytes | None) -> Iterator[None]:
-    """A server that answers each connection so; None: never."""
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    server.listen()
-    held = []
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = server.accept()
-                held.append(client)
-                if answer is not None:
-                    client.recv(4096)
-                    client.sendall(answer)
-                    client.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        server.close()
-        for client in held:
-            client.close()
-
-
-class Bench:
-    """A folder that stands for a machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.programs = folder / "bin"
-        self.programs.mkdir()
-        self.socket = folder / "e.sock"
-        self.said: list[str] = []
-        (folder / "os-release").write_text('ID=derivative\nID_LIKE="debian other"\n', encoding="utf-8")
-
-    def program(self, name: str, text: str) -> None:
-        path = self.programs / name
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o755)
-
-    def dockerd_text(self) -> str:
-        return DOCKERD.format(
-            python=sys.executable, folder=str(self.folder), socket=str(self.socket), answer=OK
-        )
-
-    def machine(self, *, root: bool = True, address: str | None = None, start_timeout: float = 20) -> Machine:
-        return Machine(
-            address=address or f"unix://{self.socket}",
-            root=root,
-            search_path=f"{self.programs}",
-            os_release=self.folder / "os-release",
-            run_folder=self.folder / "run",
-            systemd=self.folder / "systemd",
-            cache=self.folder / "cache",
-            default_sockets=(str(self.socket),),
-            ping_timeout=0.5,
-            start_timeout=start_timeout,
-        )
-
-    def ensure(self, machine: Machine | None = None) -> EngineState:
-        return ensure_engine(machine or self.machine(), say=self.said.append)
-
-    def started(self) -> int | None:
-        file = self.folder / "dockerd.number"
-        return int(file.read_text(encoding="ascii")) if file.exists() else None
-
-
-@pytest.fixture
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    bench = Bench(tmp_path_factory.mktemp("m"))
-    yield bench
-    number = bench.started()
-    if number is not None:
-        with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(number, signal.SIGKILL)
-            os.waitpid(number, 0)
+from goldlock.bootstrap import EngineState, Machine, Ping, engine_state, main, ping
 
 
 def all_tools(bench: Bench) -> None:

@@ -178,10 +178,7 @@ def unpack(chunks: Iterable[bytes], into: Path, *, limit: int, members: int = 10
                 if member.isdir():
                     continue
                 if not member.isreg():
-                    raise SubjectError(
-                        f"output {member.name!r} is a link or a device, not a file",
-                        hint="write the output as a regular file",
-                    )
+                    raise refused_link(member.name)
                 if member.size > limit or (content := archive.extractfile(member)) is None:
                     raise SubjectError(
                         f"output {member.name!r} has {member.size:,} bytes, more than the limit of {limit:,}",
@@ -193,6 +190,13 @@ def unpack(chunks: Iterable[bytes], into: Path, *, limit: int, members: int = 10
         # tarfile lets through what int() and the stack say of headers that lie.
         raise SubjectError(f"output can't be read out of the container: {error}") from error
     return found
+
+
+def refused_link(name: str) -> SubjectError:
+    """Return the error of an output that is something else than a file."""
+    return SubjectError(
+        f"output {name!r} is a link or a device, not a file", hint="write the output as a regular file"
+    )
 
 
 def _copied(content: IO[bytes], path: Path, name: str) -> Path:

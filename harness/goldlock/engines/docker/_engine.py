@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 
 from goldlock.engines import Launch, ownership
+from goldlock.engines.docker import _podman
 from goldlock.engines.docker._errors import quietly, translated
 from goldlock.engines.docker._guest import GuestSession, found_container
 from goldlock.engines.docker._images import Images
@@ -40,13 +41,19 @@ class DockerEngine(Images):
                 )
             self._client = docker.from_env(timeout=60)
             version = self._client.version()
+            self.podman = _podman.version_of(version)
+            self.is_here = (
+                self._client.api.base_url.startswith("http+docker://")
+                and _is_this_machine(version)
+                and (self.podman is None or _podman.reaches_networks(self._client.api))
+            )
         self.api = self._client.api
-        self.description = f"docker {version.get('Version', '?')} (API {version.get('ApiVersion', '?')})"
+        made = f"podman {self.podman}" if self.podman else f"docker {version.get('Version', '?')}"
+        self.description = f"{made} (API {version.get('ApiVersion', '?')})"
         self.architecture = str(version.get("Arch") or "")
         """Of the machine it runs on, as Go calls it."""
         self.interpreters: dict[str, tuple[str, ...]] = {}
         """How Python was found to be started, by the image's config id; empty where it has none."""
-        self.is_here = self.api.base_url.startswith("http+docker://") and _is_this_machine(version)
         self._sweep()
 
     @property

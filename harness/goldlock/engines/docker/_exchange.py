@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import tempfile
 import uuid
 from pathlib import Path
@@ -14,7 +15,7 @@ import docker.errors
 from goldlock.engines import programs
 from goldlock.engines.docker._errors import ERRORS
 from goldlock.engines.docker._outside import Files
-from goldlock.engines.streams import Capture, pack, packed, unpack
+from goldlock.engines.streams import Capture, pack, packed, refused_link, unpack
 from goldlock.errors import CouldNotRunError, SubjectError
 from goldlock.scratch import scratch_folder
 
@@ -212,8 +213,11 @@ _TOOLS = (
 
 def _taken(api: docker.APIClient, container: str, path: str, into: Path, limit: int) -> dict[str, Path]:
     try:
-        chunks, _ = api.get_archive(container, path)
+        chunks, seen = api.get_archive(container, path)
     except docker.errors.NotFound:
         raise NotThereError from None
     with contextlib.closing(chunks):
+        # Podman gives what a link leads to, and calls that its target; of anything else, the path itself.
+        if seen.get("linkTarget") not in {None, "", path}:
+            raise refused_link(posixpath.basename(path))
         return unpack(chunks, into, limit=limit)

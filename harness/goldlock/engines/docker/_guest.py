@@ -13,7 +13,6 @@ import docker.errors
 from goldlock.engines import Launch
 from goldlock.engines.docker._errors import translated
 from goldlock.engines.docker._exchange import Exchange, InMemory, InRoot
-from goldlock.engines.docker._images import image_layer
 from goldlock.engines.docker._running import RunningContainer
 from goldlock.errors import CouldNotRunError, SubjectError
 
@@ -43,7 +42,7 @@ class GuestSession(RunningContainer):
         self._id, self._since = str(found["Id"]), state.get("StartedAt")
         self._config, self._host = found.get("Config") or {}, found.get("HostConfig") or {}
         known = engine.inspect(found["Image"])
-        self._image = None if known is None else image_layer(str(self._config.get("Image") or ""), known)
+        self._image = None if known is None else engine.layer(str(self._config.get("Image") or ""), known)
         self._probe_within()
 
     def _exchange(self) -> Exchange:

@@ -9,6 +9,7 @@ import docker.errors
 import docker.utils.build
 
 from goldlock.engines import ownership
+from goldlock.engines.docker import _podman
 from goldlock.engines.docker._errors import ERRORS, translated
 from goldlock.errors import ConfigurationError, CouldNotRunError
 from goldlock_env.layers import ImageLayer
@@ -22,6 +23,8 @@ class Images:
     """What a Docker engine does with images; the part of `DockerEngine` that starts nothing."""
 
     api: docker.APIClient
+    podman: str | None
+    """Podman's version; None where Docker answers."""
 
     def inspect(self, reference: str) -> dict[str, Any] | None:
         """What the Engine API says of an image, None where the engine does not have it."""
@@ -42,7 +45,19 @@ class Images:
     def image(self, reference: str) -> ImageLayer | None:
         """What identifies an image, None where the engine does not have it."""
         found = self.inspect(reference)
-        return None if found is None else image_layer(reference, found)
+        return None if found is None else self.layer(reference, found)
+
+    def layer(self, reference: str, found: dict[str, Any]) -> ImageLayer:
+        """What identifies an image, out of what `inspect` says of it."""
+        digests = found.get("RepoDigests") or []
+        manifest = digests[0].rpartition("@")[2] if digests else None
+        return ImageLayer(
+            reference=reference,
+            manifest_digest=manifest if self.podman is None else _podman.registry_digest(reference),
+            config_id=found["Id"],
+            layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
+            base=((found.get("Config") or {}).get("Labels") or {}).get(ownership.BASE_LABEL),
+        )
 
     def label(self, reference: str, name: str) -> str | None:
         """The value of an image's label, None where image or label is absent."""
@@ -90,7 +105,7 @@ class Images:
                 target=target or "",
                 buildargs=dict(arguments),
                 labels=dict(labels),
-                network_mode="none",
+                network_mode="none" if self.podman is None else _podman.BUILD_WITHOUT_NETWORK,
                 rm=True,
                 forcerm=True,
                 decode=True,
@@ -103,22 +118,10 @@ class Images:
                         hint="mend that step of the Dockerfile, then run `goldlock build` again",
                     )
                 text = line.get("stream", "")
-                if text.startswith("Step "):
+                if text.startswith(("Step ", "STEP ")):
                     step = text.strip()
                     progress(step)
                 tail = [*tail[-60:], text]
-
-
-def image_layer(reference: str, found: dict[str, Any]) -> ImageLayer:
-    """What identifies an image, out of what the Engine API says of it."""
-    digests = found.get("RepoDigests") or []
-    return ImageLayer(
-        reference=reference,
-        manifest_digest=digests[0].rpartition("@")[2] if digests else None,
-        config_id=found["Id"],
-        layers=tuple((found.get("RootFS") or {}).get("Layers") or ()),
-        base=((found.get("Config") or {}).get("Labels") or {}).get(ownership.BASE_LABEL),
-    )
 
 
 def context_files(root: Path, rules: Sequence[str], dockerfile: str) -> set[str]:

@@ -13,9 +13,9 @@ import docker.types
 
 from goldlock.engines import Launch, ownership, programs
 from goldlock.engines.attached import Attached, Probing
+from goldlock.engines.docker import _podman
 from goldlock.engines.docker._errors import ERRORS, quietly, translated
 from goldlock.engines.docker._exchange import VOLUME, Exchange, InVolume
-from goldlock.engines.docker._images import image_layer
 from goldlock.engines.docker._outside import Files
 from goldlock.engines.docker._running import START_HINT, RunningContainer, is_absent
 from goldlock.engines.streams import packed
@@ -39,13 +39,14 @@ class DockerSession(RunningContainer):
     def __init__(self, engine: DockerEngine, launch: Launch, removal: contextlib.ExitStack) -> None:
         """Create and start the container, and start the probe in it."""
         super().__init__(engine, launch)
+        self._podman = engine.podman is not None
         found = engine.inspect(launch.image)
         if found is None:
             raise CouldNotRunError(
                 f"the engine has no image {launch.image}",
                 hint="run `goldlock build`, pull it, or load it with `docker load`",
             )
-        self._image = image_layer(launch.image, found)
+        self._image = engine.layer(launch.image, found)
         self._config, self._added = found.get("Config") or {}, launch.environment
         self._user = launch.user or _unprivileged(self._config.get("User"))
         self._name = f"goldlock-{uuid.uuid4().hex[:12]}"
@@ -77,11 +78,14 @@ class DockerSession(RunningContainer):
                 continue
             arguments = self._probe_arguments(python, hold=True)
             self._create(removal, arguments[:1], arguments[1:])
-            attached = self._attach()
+            attached = None
             try:
+                # Podman makes the container ready for this: what is wrong with it may be told here already.
+                attached = self._attach()
                 self._api.start(self._id)
             except docker.errors.APIError as error:
-                attached.close()
+                if attached is not None:
+                    attached.close()
                 if self._launch.python is not None or not is_absent(str(error.explanation)):
                     raise self._could_not_start(error) from error
                 continue
@@ -132,14 +136,13 @@ class DockerSession(RunningContainer):
     def _make_volume(self, removal: contextlib.ExitStack) -> None:
         # Each removal is arranged first: a request that times out here may still be carried out there.
         removal.callback(quietly, functools.partial(self._api.remove_volume, self._name))
+        size = _podman.tmpfs_size(
+            self._launch.limits.scratch_bytes, podman=self._podman, here=self._engine.is_here
+        )
         self._api.create_volume(
             self._name,
             driver="local",
-            driver_opts={
-                "type": "tmpfs",
-                "device": "tmpfs",
-                "o": f"size={self._launch.limits.scratch_bytes},mode=1777",
-            },
+            driver_opts={"type": "tmpfs", "device": "tmpfs", "o": f"{size},mode=1777"},
             labels=ownership.labels(),
         )
 
@@ -173,7 +176,10 @@ class DockerSession(RunningContainer):
             memswap_limit=limits.memory_bytes,
             nano_cpus=None if limits.cpus is None else int(limits.cpus * 1e9),
             pids_limit=limits.processes,
-            ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+            ulimits=[
+                docker.types.Ulimit(name=name, soft=soft, hard=hard)
+                for name, (soft, hard) in _podman.ulimits(podman=self._podman).items()
+            ],
             log_config=docker.types.LogConfig(type="json-file", config={"max-size": "16m", "max-file": "1"}),
             port_bindings={launch.service.port: None} if published and launch.service else None,
         )
@@ -191,7 +197,8 @@ class DockerSession(RunningContainer):
             labels=ownership.labels(),
             ports=[launch.service.port] if launch.service else None,
             stdin_open=False,
-            healthcheck={"test": ["NONE"]},
+            # Only where there is something to silence: Podman makes a timer even of "none".
+            healthcheck={"test": ["NONE"]} if self._config.get("Healthcheck") else None,
         )
         self._id = str(created["Id"])
 
