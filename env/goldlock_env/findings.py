@@ -59,6 +59,11 @@ class Severity(str, Enum):
 
 _LAYERS = tuple(Layer)
 _SEVERITIES = tuple(Severity)
+IMPOSSIBLE = "requires-python"
+"""Key of the one finding on all locked packages that cannot exist on the interpreter that is there."""
+_CAUSES = frozenset(
+    {(Layer.PYTHON, "implementation"), (Layer.PYTHON, "version"), (Layer.PACKAGES, IMPOSSIBLE)}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,11 @@ class Finding:
     """The reason of an unknown, or what the difference means."""
     accepted: str = ""
     """Why this difference is known and accepted; empty where it is not."""
+
+    @property
+    def explains(self) -> bool:
+        """Whether it is the cause of others of its layer, and stands before them."""
+        return (self.layer, self.key) in _CAUSES
 
     @property
     def name(self) -> str:

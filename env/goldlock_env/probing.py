@@ -38,6 +38,10 @@ _BOOTSTRAP = (
 )
 
 
+STAND_ALONE = "goldlock-probe.py"
+"""What probe.py is called where somebody runs it as a file."""
+
+
 def probe_source() -> str:
     """Text of probe.py. It is data: it is read, handed over, and never imported."""
     return resources.files("goldlock_env").joinpath("probe.py").read_text(encoding="utf-8")

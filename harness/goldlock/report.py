@@ -138,6 +138,12 @@ def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(
             dict.fromkeys(findings),
-            key=lambda f: (f.status is Status.UNKNOWN, f.severity.rank, f.layer.position, f.key),
+            key=lambda f: (
+                f.status is Status.UNKNOWN,
+                f.severity.rank,
+                f.layer.position,
+                not f.explains,
+                f.key,
+            ),
         )
     )
