@@ -38,6 +38,7 @@ runs the model, and send back the file that it writes.
                    Without it: goldlock-snapshot.json on a terminal, else standard output
   --artifact PATH  also give the digest of this model file, or of all files in this folder (again and again)
   --no-hash        do not hash the installed files (quicker, and altered files go unseen)
+  --hash-on X.Y    hash them only if this is Python X.Y
   --hold           stay alive afterwards (for goldlock's containers)
   --help           print this
 
@@ -1207,6 +1208,9 @@ def main(arguments):
             output = rest.pop(0)
         elif option == "--no-hash":
             hashing = False
+        elif option == "--hash-on" and rest:
+            # Where another Python is expected, all of its files are others: that is told without them.
+            hashing = rest.pop(0) == "%d.%d" % sys.version_info[:2] and hashing
         elif option == "--hold":
             holding = True
         elif option in ("--help", "-h"):

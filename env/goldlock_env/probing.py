@@ -52,6 +52,7 @@ def probe_arguments(
     *,
     artifacts: Sequence[str] = (),
     hash_files: bool = True,
+    only_on: str = "",
     hold: bool = False,
 ) -> list[str]:
     """The argument list that runs the probe where no file of ours is: the program is an argument itself.
@@ -65,6 +66,8 @@ def probe_arguments(
         arguments += ["--artifact", artifact]
     if not hash_files:
         arguments.append("--no-hash")
+    if only_on:
+        arguments += ["--hash-on", only_on]
     if hold:
         arguments.append("--hold")
     for argument in arguments:
@@ -81,16 +84,18 @@ def probe_interpreter(
     *,
     artifacts: Sequence[str] = (),
     hash_files: bool = True,
+    only_on: str = "",
     environment: Mapping[str, str] | None = None,
     folder: str | Path | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Snapshot:
     """Run the probe on an interpreter of this host.
 
+    With ``only_on`` (3.8), installed files are hashed only if that is the interpreter's major and minor version.
     ``environment`` replaces ours when it is given; relative artifacts are looked up from ``folder``.
     Raises CouldNotRunError: not there, not permitted, not a Python, too old, too slow, too much output.
     """
-    arguments = probe_arguments([str(path)], artifacts=artifacts, hash_files=hash_files)
+    arguments = probe_arguments([str(path)], artifacts=artifacts, hash_files=hash_files, only_on=only_on)
     try:
         outcome = _run(arguments, environment, folder, timeout)
     except FileNotFoundError as error:

@@ -36,6 +36,7 @@ COMMANDS = [
     "completion",
     "diff",
     "lock",
+    "probe",
     "record",
     "report",
     "reproduce",
