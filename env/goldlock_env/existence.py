@@ -6,6 +6,7 @@ none. One whose requirement has a marker that does not hold there is not expecte
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -54,15 +55,18 @@ class Room:
 
     @property
     def told(self) -> str:
-        """The whole sentence, with each package's own demand."""
+        """The whole sentence, with what they need: ``2 of 3 ... on Python 3.6: a 1, b 2 (need >=3.8)``."""
         minor = ".".join(self.python.split(".")[:2])
-        names = [
-            f"{package.name} {package.version} (needs {package.requires_python})"
-            for package in self.impossible
-        ]
-        more = len(names) - MOST_NAMED
-        shown = ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        return f"{len(names)} of {self.locked} locked packages cannot exist on Python {minor}: {shown}"
+        named = self.impossible[:MOST_NAMED]
+        groups = []
+        for need, alike in itertools.groupby(named, key=lambda package: package.requires_python):
+            names = [f"{package.name} {package.version}" for package in alike]
+            groups.append(f"{', '.join(names)} (need{'s' if len(names) == 1 else ''} {need})")
+        more = len(self.impossible) - len(named)
+        shown = "; ".join(groups) + (f"; and {more} more" if more else "")
+        return (
+            f"{len(self.impossible)} of {self.locked} locked packages cannot exist on Python {minor}: {shown}"
+        )
 
 
 def room(expected: PackagesLayer, actual: PackagesLayer, target: Snapshot) -> Room:
@@ -80,7 +84,7 @@ def room(expected: PackagesLayer, actual: PackagesLayer, target: Snapshot) -> Ro
     absent = [each for each in expected.distributions if installed.get(each.name, "") != each.version]
     excluded = _excluded(absent, target)
     impossible = [each for each in absent if each.name not in excluded and _leaves_out(each, version)]
-    impossible.sort(key=lambda each: (_demand(each), each.name))
+    impossible.sort(key=lambda each: (_demand(each), each.requires_python or "", each.name))
     return Room(
         python=target.python.version,
         impossible=tuple(impossible),

@@ -6,7 +6,7 @@ import re
 
 from goldlock_env.collecting import Findings
 from goldlock_env.existence import Room
-from goldlock_env.findings import IMPOSSIBLE, Layer, Severity
+from goldlock_env.findings import FOLLOWS, IMPOSSIBLE, Layer, Severity
 from goldlock_env.layers import Package, PackagesLayer, Pairs
 
 MOST_FILES = 50
@@ -25,9 +25,7 @@ def compare_packages(
     """
     if room.impossible:
         found.add(_LAYER, IMPOSSIBLE, room.demand, room.python, _ERROR, room.told)
-    weights = dict.fromkeys(
-        room.names, (_INFO, "its locked version cannot exist on the Python that is there")
-    )
+    weights = dict.fromkeys(room.names, (_INFO, FOLLOWS))
     plain = (_ERROR, "")
     if actual.unknown:
         found.unknown(_LAYER, "path", actual.unknown)

@@ -624,7 +624,8 @@ def told(headers):
     """Name, version and Requires-Python of METADATA or PKG-INFO; None for each that it does not tell."""
     found = {}
     for line in (headers or "").split("\n"):
-        if not line.strip():
+        # A line of blanks goes on with the field above it (a licence's text), and ends nothing.
+        if not line.rstrip("\r"):
             break
         key, _, value = line.partition(":")
         found.setdefault(key.strip().lower(), value.strip())

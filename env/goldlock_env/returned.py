@@ -95,19 +95,19 @@ def _framed(text: str) -> object:
 def _bare(text: str) -> object:
     start = _OBJECT.search(text)
     if start is None:
-        raise MalformedError("", "it holds no snapshot")
+        raise MalformedError("", "is no snapshot, nor a report saved by goldlock")
     try:
         # How far it goes; what it says is read strictly below.
         _, end = json.JSONDecoder().raw_decode(text, start.start())
     except json.JSONDecodeError as error:
-        raise MalformedError("", f"is not JSON, or is cut off: {error}") from None
+        raise MalformedError("", f"is no whole snapshot: {error}") from None
     except (RecursionError, ValueError):
         raise MalformedError("", "is nested too deeply, or has a number that is too large") from None
     if end - start.start() > framing.LARGEST_SNAPSHOT:
         raise MalformedError("", f"the snapshot has more than {framing.LARGEST_SNAPSHOT // 2**20} MiB")
     document = parse_json(text[start.start() : end])
     if isinstance(document, dict) and "report-version" in document:
-        raise MalformedError("", "is a saved report, not a snapshot; `goldlock diff` compares those")
+        raise MalformedError("", "is a saved report, and not a snapshot; `goldlock diff` compares those")
     return document
 
 

@@ -177,13 +177,13 @@ def _saved(path: Path) -> Snapshot:
         document = json.loads(content)
     except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict) or "report-version" not in document:
+    if not isinstance(document, dict) or "snapshot" not in document:
         return returned.read(content, where=str(path))
     try:
         return Snapshot.from_mapping(document["snapshot"])
-    except (KeyError, MalformedError) as error:
+    except MalformedError as error:
         raise CouldNotRunError(
-            f"{path} is a saved report without an environment that can be used",
+            f"{path} is not a report saved by goldlock: snapshot: {error}",
             hint="save one with `goldlock verify --json FILE`",
         ) from error
 

@@ -13,7 +13,7 @@ from goldlock.printable import printable
 from goldlock.render import _words
 from goldlock.render._page import FAINT, NOTE, SEVERITY, STRONG, VERDICT, Page
 from goldlock.render._terminal_case import print_case, print_failure, print_table
-from goldlock_env.findings import Layer, Severity, Status
+from goldlock_env.findings import IMPOSSIBLE, Layer, Severity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,11 +162,16 @@ def _print_by_layer(
     """Heaviest first; of many that are alike only the first ones."""
     for severity, layer in itertools.product(Severity, Layer):
         alike = [f for f in findings if f.severity is severity and f.layer is layer]
+        following = [] if verbose else [f for f in alike if f.follows]
+        alike = [f for f in alike if f not in following]
         shown = alike if verbose or len(alike) <= _MOST[severity] + 1 else alike[: _MOST[severity]]
         for finding in shown:
             _print_finding(page, finding, said)
         if len(shown) < len(alike):
             more = f"and {len(alike) - len(shown)} more of {layer} (--verbose shows them)"
+            page.say((f"{severity.value:<8} {more}", FAINT), indent=2, hang=9)
+        if following:
+            more = f"{len(following)} of {layer} follow from {layer}.{IMPOSSIBLE} (--verbose shows them)"
             page.say((f"{severity.value:<8} {more}", FAINT), indent=2, hang=9)
 
 
