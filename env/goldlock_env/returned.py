@@ -32,6 +32,8 @@ _MARKS = (
 _FRAMED = re.compile(
     r"==goldlock-probe:(\d{1,4}) begin (\d{1,12}) ([0-9a-f]{64})==(.*?)==goldlock-probe:1 end==", re.DOTALL
 )
+# A script, and the programs of Linux and Windows.
+_PROGRAMS = (b"#!", b"\x7fELF", b"MZ")
 _MARKER = "==goldlock-probe:"
 _MOST_MARKERS = 100
 _OBJECT = re.compile(r"^\{", re.MULTILINE)
@@ -41,7 +43,7 @@ _HINT = "Let it be written again by `python goldlock-probe.py --output FILE`, an
 def looks_like(head: bytes) -> bool:
     """Whether a file that begins so may be a snapshot (or a saved report): JSON, or the probe's markers."""
     text = _text(head)
-    return _MARKER in text or text.lstrip().startswith("{")
+    return not head.startswith(_PROGRAMS) and (_MARKER in text or _OBJECT.search(text) is not None)
 
 
 def read(content: bytes, *, where: str) -> Snapshot:

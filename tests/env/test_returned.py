@@ -119,5 +119,5 @@ def test_one_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("travel", TRAVELS.values(), ids=TRAVELS)
 def test_a_file_is_known_by_its_beginning(travel: Callable[[str], bytes]) -> None:
     assert returned.looks_like(travel(FRAMED)[: returned.HEAD])
-    for other in (b"\x7fELF", b"#!/bin/sh\n", b'lock-version = "1.0"\n', b""):
+    for other in (b"\x7fELF", b"#!/bin/sh\nrun()\n{\n", b'lock-version = "1.0"\n', b""):
         assert not returned.looks_like(other)
