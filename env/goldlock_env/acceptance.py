@@ -8,6 +8,11 @@ from dataclasses import dataclass, replace
 
 from goldlock_env.findings import Finding, Status
 
+SOON = 14
+"""Days before its end from which on an acceptance is told to end."""
+ALL = "all"
+"""Key of the finding on a layer that is unknown as a whole; difference.py has it too."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
@@ -34,6 +39,32 @@ def accepting(
     An unknown is nothing that can be accepted.
     """
     return tuple(_marked(finding, acceptances, today) for finding in findings)
+
+
+def notes(findings: Sequence[Finding], acceptances: Iterable[Acceptance], today: dt.date) -> tuple[str, ...]:
+    """What is to be said of the acceptances themselves: that one ends soon, or that nothing is left of its reason.
+
+    ``findings`` are all of a run. Nothing is said of one whose finding, or whole layer, nobody could look at.
+    """
+    unseen = {finding.name for finding in findings if finding.status is Status.UNKNOWN}
+    said = []
+    for each in sorted(acceptances, key=lambda each: (each.until, each.finding)):
+        there = [finding for finding in findings if finding.name == each.finding]
+        if any(each.covers(finding) and finding.name not in unseen for finding in there):
+            left = (each.until - today).days
+            if 0 <= left <= SOON:
+                when = "today" if not left else f"in {left} day{'s' if left > 1 else ''}"
+                said.append(
+                    f"{each.finding} is accepted until {each.until.isoformat()} only, which ends {when}: {each.reason}"
+                )
+        elif not unseen & {each.finding, f"{each.finding.partition('.')[0]}.{ALL}"}:
+            other = f", and it is {there[0].actual or 'missing'}" if there else ", and it does not differ"
+            said.append(
+                f"goldlock.toml accepts {each.finding}"
+                + (f" as {each.actual}" if each.actual is not None else "")
+                + f" until {each.until.isoformat()}{other}: the entry did nothing"
+            )
+    return tuple(said)
 
 
 def _marked(finding: Finding, acceptances: Sequence[Acceptance], today: dt.date) -> Finding:

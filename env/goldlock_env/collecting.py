@@ -77,6 +77,10 @@ class Findings:
             )
         )
 
+    def ignores(self, layer: Layer, key: str) -> bool:
+        """Whether the policy leaves such a finding out altogether."""
+        return self._policy.ignores(layer, key)
+
     def sorted(self) -> tuple[Finding, ...]:
         """Errors first, differences before unknowns, then by layer and key."""
         return tuple(
@@ -86,6 +90,7 @@ class Findings:
                     one.severity.rank,
                     one.status is Status.UNKNOWN,
                     one.layer.position,
+                    not one.explains,
                     one.key,
                     one.expected or "",
                     one.actual or "",

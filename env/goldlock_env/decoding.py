@@ -95,6 +95,10 @@ class Reader:
         read = {_text(name, path): _text(item, f"{path}.{clean(str(name))}") for name, item in value.items()}
         return tuple(sorted(read.items()))
 
+    def optional_pairs(self, key: str) -> tuple[tuple[str, str], ...] | None:
+        """As ``pairs``, or None when the key is absent."""
+        return self.pairs(key) if self._has(key) else None
+
     def table(self, key: str, read: Callable[[Reader], T]) -> T | None:
         """A table read by ``read`` to its last key, or None when the key is absent."""
         return self._finished(self._rest.pop(key), self._at(key), read) if self._has(key) else None

@@ -2,8 +2,8 @@
 
 Keys, by layer: python: implementation, version, platform, abi, build, executable, library. packages: a
 package's name, or ``name: path`` of an installed file, ``name: RECORD``, ``name: bytecode``,
-``name: files``, ``name: editable``, ``name: shadowed``; for all packages: ``files``, ``path``, ``bytecode``,
-``RECORD``. os: distribution, libc, packages, or a package's name. image: config-id, layers,
+``name: files``, ``name: editable``, ``name: shadowed``; ``conda: name`` of a package of conda's; for all packages:
+``requires-python``, ``files``, ``path``, ``bytecode``, ``RECORD``, ``conda``. os: distribution, libc, packages, or a package's name. image: config-id, layers,
 manifest-digest, reference, base. numerics: a variable's name, blas, blas.library, blas.version,
 blas.kernel, blas.threads, simd. host: architecture, cpu-model, cpu-level, cpu-features, cores, kernel.
 artifacts: a path. A layer as a whole that is unknown has the key ``all``.
@@ -11,10 +11,12 @@ artifacts: a path. A layer as a whole that is unknown has the key ``all``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 from goldlock_env.collecting import Findings
-from goldlock_env.findings import Finding, Layer, Severity
+from goldlock_env.existence import Room, room
+from goldlock_env.findings import IMPOSSIBLE, Finding, Layer, Severity
 from goldlock_env.installed import compare_packages
 from goldlock_env.layers import (
     ArtifactsLayer,
@@ -46,7 +48,7 @@ def compare(expected: Snapshot, actual: Snapshot, policy: Policy | None = None) 
         _python(found, *python)
     packages = _both(found, Layer.PACKAGES, expected.packages, actual.packages, expected, actual)
     if packages:
-        compare_packages(found, *packages, minors=_minors(python))
+        compare_packages(found, *packages, minors=_minors(python), room=_room(found, *packages, actual))
     system = _both(found, Layer.OS, expected.os, actual.os, expected, actual)
     if system:
         _os(found, *system)
@@ -103,6 +105,12 @@ def _minors(python: tuple[PythonLayer, PythonLayer] | None) -> tuple[str, str]:
         return "", ""
     expected, actual = (f"{layer.implementation} {layer.minor}" for layer in python)
     return expected, actual
+
+
+def _room(found: Findings, expected: PackagesLayer, actual: PackagesLayer, target: Snapshot) -> Room:
+    """What the target has no room for; nothing where that is of no interest: each package then speaks for itself."""
+    judged = room(expected, actual, target)
+    return replace(judged, impossible=()) if found.ignores(Layer.PACKAGES, IMPOSSIBLE) else judged
 
 
 def _python(found: Findings, expected: PythonLayer, actual: PythonLayer) -> None:
@@ -208,7 +216,9 @@ def _layer_at(layers: tuple[str, ...], at: int) -> str:
 
 def _host(found: Findings, expected: HostLayer, actual: HostLayer) -> None:
     layer = Layer.HOST
-    other = found.differ(layer, "architecture", expected.architecture, actual.architecture, _WARNING)
+    other = _instructions(expected) != _instructions(actual)
+    if other:
+        found.add(layer, "architecture", expected.architecture, actual.architecture, _WARNING)
     if not other:
         level = _known(found, layer, "cpu-level", expected.cpu_level, actual.cpu_level, _WARNING)
         if not level and expected.cpu_features != actual.cpu_features:
@@ -218,6 +228,13 @@ def _host(found: Findings, expected: HostLayer, actual: HostLayer) -> None:
     _known(found, layer, "cpu-model", expected.cpu_model, actual.cpu_model, _INFO)
     _known(found, layer, "cores", _number(expected.cores), _number(actual.cores), _INFO)
     _known(found, layer, "kernel", expected.kernel, actual.kernel, _INFO)
+
+
+def _instructions(host: HostLayer) -> str:
+    """The architecture by Linux's name for it: Windows and macOS have others for the same."""
+    return {"AMD64": "x86_64", "arm64": "aarch64", "ARM64": "aarch64"}.get(
+        host.architecture, host.architecture
+    )
 
 
 def _numerics(found: Findings, expected: NumericsLayer, actual: NumericsLayer) -> None:

@@ -59,6 +59,13 @@ class Severity(str, Enum):
 
 _LAYERS = tuple(Layer)
 _SEVERITIES = tuple(Severity)
+IMPOSSIBLE = "requires-python"
+"""Key of the one finding on all locked packages that cannot exist on the interpreter that is there."""
+FOLLOWS = "the locked version cannot exist on the Python that is there"
+"""Note of a finding that this one explains."""
+_CAUSES = frozenset(
+    {(Layer.PYTHON, "implementation"), (Layer.PYTHON, "version"), (Layer.PACKAGES, IMPOSSIBLE)}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,16 @@ class Finding:
     """The reason of an unknown, or what the difference means."""
     accepted: str = ""
     """Why this difference is known and accepted; empty where it is not."""
+
+    @property
+    def explains(self) -> bool:
+        """Whether it is the cause of others of its layer, and stands before them."""
+        return (self.layer, self.key) in _CAUSES
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is explained by another finding and weighs nothing of its own."""
+        return self.note == FOLLOWS and self.severity is Severity.INFO
 
     @property
     def name(self) -> str:

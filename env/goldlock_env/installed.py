@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from goldlock_env.collecting import Findings
-from goldlock_env.findings import Layer, Severity
-from goldlock_env.layers import Package, PackagesLayer
+from goldlock_env.existence import Room
+from goldlock_env.findings import FOLLOWS, IMPOSSIBLE, Layer, Severity
+from goldlock_env.layers import Package, PackagesLayer, Pairs
 
 MOST_FILES = 50
 """Files of one package that are named one by one; the rest is counted."""
@@ -14,9 +17,16 @@ _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
 
 def compare_packages(
-    found: Findings, expected: PackagesLayer, actual: PackagesLayer, *, minors: tuple[str, str]
+    found: Findings, expected: PackagesLayer, actual: PackagesLayer, *, minors: tuple[str, str], room: Room
 ) -> None:
-    """Add what differs. ``minors`` names both interpreters (``cpython 3.8``), empty when unknown."""
+    """Add what differs. ``minors`` names both interpreters (``cpython 3.8``), empty when unknown.
+
+    That a package cannot exist where the target is explains that it is missing there, or another version.
+    """
+    if room.impossible:
+        found.add(_LAYER, IMPOSSIBLE, room.demand, room.python, _ERROR, room.told)
+    weights = dict.fromkeys(room.names, (_INFO, FOLLOWS))
+    plain = (_ERROR, "")
     if actual.unknown:
         found.unknown(_LAYER, "path", actual.unknown)
     if not (expected.hashed and actual.hashed):
@@ -24,7 +34,7 @@ def compare_packages(
         found.unknown(_LAYER, "files", f"the installed files were not hashed {side}")
     before = {package.name: package for package in expected.distributions}
     after = {package.name: package for package in actual.distributions}
-    for name in sorted(before.keys() - after.keys()):
+    for name in sorted(before.keys() - after.keys() - room.excluded):
         if actual.unknown:
             found.unknown(
                 _LAYER,
@@ -33,7 +43,7 @@ def compare_packages(
                 expected=_version(before[name]),
             )
         else:
-            found.add(_LAYER, name, _version(before[name]), None, _ERROR)
+            found.add(_LAYER, name, _version(before[name]), None, *weights.get(name, plain))
     for name in sorted(after.keys() - before.keys()):
         found.add(_LAYER, name, None, _version(after[name]), _WARNING)
         _files(found, Package(name=name, version=None), after[name])
@@ -41,7 +51,7 @@ def compare_packages(
     hashed = expected.hashed and actual.hashed
     for name in sorted(before.keys() & after.keys()):
         one, other = before[name], after[name]
-        same = not found.differ(_LAYER, name, _version(one), _version(other), _ERROR)
+        same = not found.differ(_LAYER, name, _version(one), _version(other), *weights.get(name, plain))
         altered = _files(found, one if same else Package(name=name, version=None), other)
         if one.editable != other.editable:
             kinds = ("installed", "editable")
@@ -64,6 +74,28 @@ def compare_packages(
         note = "without the locked bytecode Python compiles the verified sources: " + _some(uncompiled)
         found.add(_LAYER, "bytecode", "compiled beforehand", None, _INFO, note)
     _shadowed(found, expected, actual)
+    _conda(found, expected, actual)
+
+
+def _conda(found: Findings, expected: PackagesLayer, actual: PackagesLayer) -> None:
+    """Conda's own packages: MKL or OpenBLAS, the compiler's runtime, CUDA. Python packages told above are not told again."""
+    if expected.conda is None or actual.conda is None:
+        if expected.conda != actual.conda:
+            note = "conda's own packages are on one side only, and not compared one by one"
+            found.add(_LAYER, "conda", _count(expected.conda), _count(actual.conda), _WARNING, note)
+        return
+    names, others = (
+        {package.name: package.version for package in side.distributions} for side in (expected, actual)
+    )
+    told = {name for name in names.keys() | others.keys() if names.get(name) != others.get(name)}
+    before, after = dict(expected.conda), dict(actual.conda)
+    for name in sorted({*before, *after}):
+        if re.sub(r"[-_.]+", "-", name).lower() not in told:
+            found.differ(_LAYER, f"conda: {name}", before.get(name), after.get(name), _WARNING)
+
+
+def _count(conda: Pairs | None) -> str:
+    return "not conda's" if conda is None else f"{len(conda)} packages of conda"
 
 
 def _files(found: Findings, expected: Package, actual: Package) -> bool:

@@ -51,6 +51,10 @@ class Package:
     name: str
     """Normalised as in PEP 503."""
     version: str | None
+    requires_python: str | None = None
+    """Its metadata's Requires-Python: >=3.8; None where it states none, or nobody read it."""
+    marker: str = ""
+    """The requirements file's environment marker, which says for which targets it is; never probed."""
     hashes: tuple[str, ...] = ()
     """Digests of the wheels that requirements files allow for it (``sha256:...``); never probed."""
     record_sha256: str | None = None
@@ -86,6 +90,8 @@ class PackagesLayer:
     distributions: tuple[Package, ...]
     """Sorted by name; each name once."""
     shadowed: tuple[Shadowed, ...] = ()
+    conda: Pairs | None = None
+    """Name to version and build of conda's packages; None where the environment is not conda's."""
     unknown: str = ""
     """Which folders of ``sys.path`` could not be read, and why: packages in those are not known."""
 

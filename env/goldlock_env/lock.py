@@ -251,6 +251,7 @@ def _integrity_table(packages: PackagesLayer) -> tables.Table:
             "hashed": packages.hashed,
             "unknown": packages.unknown or None,
             "shadowed": tables.write_shadowed(packages.shadowed),
+            "conda": None if packages.conda is None else dict(packages.conda),
         }
     )
 
@@ -260,6 +261,7 @@ def _read_integrity(reader: Reader) -> PackagesLayer:
         hashed=reader.flag("hashed"),
         unknown=reader.optional_text("unknown") or "",
         shadowed=tables.read_shadowed(reader),
+        conda=reader.optional_pairs("conda"),
         distributions=(),
     )
 
@@ -273,6 +275,7 @@ def _read_snapshot(reader: Reader) -> Snapshot:
         hashed=integrity.hashed,
         unknown=integrity.unknown,
         shadowed=integrity.shadowed,
+        conda=integrity.conda,
         distributions=distributions,
     )
     return Snapshot(

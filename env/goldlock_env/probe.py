@@ -3,10 +3,9 @@
 
 This file is data: it is handed to the interpreter that is to be examined and is never imported. Its
 syntax is valid on Python 2.7 and 3.4 to 3.14, it needs the standard library only, and it imports late,
-because most of a quick look is start-up. Options: ``--artifact PATH`` (again and again), ``--no-hash``,
-``--hold`` (stay alive afterwards, as a container's first process), ``--root FOLDER`` (look at the operating
-system whose files lie there, and at the environment in its proc/1/environ, instead of this interpreter's). Exit codes: 0 printed, 1 could not,
-2 unknown option. The form of the JSON is in tables.py, that of the markers in framing.py.
+because most of a quick look is start-up. It is also the goldlock-probe.py that a client runs: what it
+prints then, and its options, are in HELP. Exit codes: 0 printed or written, 1 could not, 2 unknown option.
+The form of the JSON is in tables.py, that of the markers in framing.py.
 """
 
 import sys
@@ -28,6 +27,25 @@ import re
 import stat
 import time
 
+HELP = """\
+usage: python goldlock-probe.py [--output FILE] [--artifact PATH]... [--no-hash]
+
+Look at this Python environment for goldlock: the interpreter, its packages and their files, the operating
+system, numeric libraries and the CPU. Nothing is installed, changed or sent. Run it with the Python that
+runs the model, and send back the file that it writes.
+
+  --output FILE    write what is seen to FILE as JSON; FILE must not be there yet, - is standard output.
+                   Without it: goldlock-snapshot.json on a terminal, else standard output
+  --artifact PATH  also give the digest of this model file, or of all files in this folder (again and again)
+  --no-hash        do not hash the installed files (quicker, and altered files go unseen)
+  --hash-on X.Y    hash them only if this is Python X.Y
+  --hold           stay alive afterwards (for goldlock's containers)
+  --help           print this
+
+Needs Python 2.7, or 3.4 and later. What is written: names, versions and SHA-256 digests; the CPU's model and
+the kernel's version; variables that steer numeric libraries (OMP_NUM_THREADS and the like). No file's content.
+"""
+SNAPSHOT_FILE = "goldlock-snapshot.json"
 VERSION = 1
 LONGEST_TEXT = 4096
 LARGEST_RECORD = 64 * 1024 * 1024
@@ -38,6 +56,8 @@ MOST_WORKERS = 32
 MOST_ARTIFACTS = 50000
 BLAS_SECONDS = 30.0
 BLAS_OUTPUT = 65536
+# Windows would turn line ends over while it reads.
+READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # Cores that hashing leaves to the subject.
 SPARED = 0
 # Folder that is looked at as the root of a file system; empty for the real one.
@@ -88,7 +108,11 @@ features = getattr(umath, "__cpu_features__", {})
 dispatch = getattr(umath, "__cpu_dispatch__", list(features))
 seen = {"simd": sorted(name for name in dispatch if features.get(name))}
 paths = []
-with open("/proc/self/maps", "rb") as maps:
+try:
+    maps = open("/proc/self/maps", "rb")
+except EnvironmentError:
+    seen["blas-unknown"] = "which libraries are loaded is told by Linux only"
+else:
     for line in maps:
         parts = line.decode("utf-8", "replace").split(None, 5)
         if len(parts) == 6 and parts[5].strip() not in paths:
@@ -161,7 +185,7 @@ def read_regular(path, limit):
     if found.st_size > limit:
         raise ValueError("larger than %d bytes" % limit)
     # Files of /proc have the size 0: read to the end, not to the size.
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    handle = os.open(path, READ)
     try:
         parts, left = [], limit
         while left > 0:
@@ -205,7 +229,6 @@ class Hasher(object):
         self.b2a = binascii.b2a_base64
         self.open_large = io.FileIO
         self.buffer = None
-        self.flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
     def digest(self, path, algorithm="sha256", head=None):
         """Digest and size of a regular file; None when ``head`` refuses its first 16 bytes."""
@@ -213,7 +236,7 @@ class Hasher(object):
         if not stat.S_ISREG(found.st_mode):
             raise ValueError("not a regular file")
         size = found.st_size
-        handle = os.open(path, self.flags)
+        handle = os.open(path, READ)
         try:
             if head is not None and not head(os.read(handle, 16)):
                 return None
@@ -312,7 +335,8 @@ def usable_cores():
         try:
             return max(1, os.sysconf("SC_NPROCESSORS_ONLN"))
         except (AttributeError, ValueError, OSError):
-            return 1
+            count = os.environ.get("NUMBER_OF_PROCESSORS", "")  # of Windows
+            return int(count) if count.isdigit() and count != "0" else 1
 
 
 def batches_of(jobs):
@@ -510,12 +534,12 @@ def packages_layer(jobs, fill, hashing):
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 unread.append("%s (%s)" % (entry, why(error)))
             continue
-        for name, version, place in candidates:
+        for name, version, requires, place in candidates:
             key = normalised(name)
             if key in found:
                 shadowed.append(clean({"name": text(key), "version": version}))
                 continue
-            found[key] = package = {"name": text(key), "version": version}
+            found[key] = package = {"name": text(key), "version": version, "requires-python": requires}
             if place is None:
                 package["unknown"] = "a zipped egg has no RECORD"
             else:
@@ -529,7 +553,27 @@ def packages_layer(jobs, fill, hashing):
         layer["shadowed"] = shadowed
     if unread:
         layer["unknown"] = text("could not be read: " + ", ".join(unread))
+    conda = conda_packages()
+    if conda is not None:
+        layer["conda"] = conda
     return layer
+
+
+def conda_packages():
+    """Name to version and build of what conda installed; None where the environment is not conda's.
+
+    conda names each file after its package, NAME-VERSION-BUILD.json, so that none has to be read.
+    """
+    try:
+        entries = os.listdir(os.path.join(sys.prefix, "conda-meta"))
+    except EnvironmentError:
+        return None
+    found = {}
+    for entry in entries:
+        parts = entry[: -len(".json")].rsplit("-", 2) if entry.endswith(".json") else ()
+        if len(parts) == 3:
+            found[text(parts[0])] = text(parts[1] + " " + parts[2])
+    return found
 
 
 def clean(table):
@@ -570,22 +614,25 @@ def identity(folder, entry, label):
             headers = None
         if headers is not None:
             break
-    name, version = header(headers, "name"), header(headers, "version")
+    name, version, requires = told(headers)
     if not name:
         parts = label.rsplit(".", 1)[0].split("-")
         name = parts[0]
         version = version or (parts[1] if len(parts) > 1 else None)
-    return (text(name), text(version) if version else None, entry) if name else None
+    return (text(name), text(version) if version else None, requires, entry) if name else None
 
 
-def header(headers, name):
+def told(headers):
+    """Name, version and Requires-Python of METADATA or PKG-INFO; None for each that it does not tell."""
+    found = {}
     for line in (headers or "").split("\n"):
-        if not line.strip():
+        # A line of blanks goes on with the field above it (a licence's text), and ends nothing.
+        if not line.rstrip("\r"):
             break
         key, _, value = line.partition(":")
-        if key.strip().lower() == name:
-            return value.strip() or None
-    return None
+        found.setdefault(key.strip().lower(), value.strip())
+    values = [found.get(key) for key in ("name", "version", "requires-python")]
+    return [text(value) if value else None for value in values]
 
 
 def zipped_egg(path):
@@ -603,8 +650,8 @@ def zipped_egg(path):
             archive.close()
     except (zipfile.BadZipfile, KeyError, RuntimeError, ValueError):
         return []
-    name, version = header(headers, "name"), header(headers, "version")
-    return [(text(name), text(version) if version else None, None)] if name else []
+    name, version, requires = told(headers)
+    return [(name, version, requires, None)] if name else []
 
 
 def distribution(package, folder, entry, jobs, fill, hashing):
@@ -678,11 +725,11 @@ def read_record(path):
 
 def contained(path, folder):
     """(path, whether it lies in the site folder); (None, False) when it climbs out of the prefix."""
-    flat = os.path.normpath(path.replace("\\", "/") if os.sep == "\\" else path)
+    flat = os.path.normpath(path).replace(os.sep, "/")
     if not flat.startswith(("..", "/")):
         return flat, True
     target = os.path.normpath(os.path.join(text(folder), flat))
-    prefix = text(os.path.realpath(sys.prefix)).rstrip("/") + "/"
+    prefix = text(os.path.realpath(sys.prefix)).rstrip(os.sep) + os.sep
     return (flat, False) if target.startswith(prefix) and len(prefix) > 1 else (None, False)
 
 
@@ -801,7 +848,14 @@ def distribution_name():
             return text(
                 " ".join(part for part in (values.get("ID", "linux"), values.get("VERSION_ID")) if part)
             )
-    return None
+    if sys.platform.startswith("linux"):
+        return None
+    import platform
+
+    name, version = platform.system().lower(), platform.version()
+    if name == "darwin":
+        name, version = "macos", platform.mac_ver()[0]
+    return text(" ".join(part for part in (name, version) if part)) or None
 
 
 def libc():
@@ -894,7 +948,9 @@ class BlasQuestion(object):
         self.reason, self.pid, self.end = "", None, None
         if not sys.executable or not hasattr(os, "fork"):
             self.reason = (
-                "the interpreter does not know its own path" if not sys.executable else "no fork here"
+                "NumPy is not asked on this system"
+                if sys.executable
+                else "the interpreter does not know its own path"
             )
             return
         self.deadline = time.time() + BLAS_SECONDS
@@ -988,8 +1044,13 @@ def close_others():
 
 
 def host_layer():
-    system = os.uname()
-    layer = {"architecture": text(system[4]), "kernel": text(system[2]), "cores": usable_cores()}
+    if hasattr(os, "uname"):
+        kernel, machine = os.uname()[2], os.uname()[4]
+    else:
+        import platform
+
+        kernel, machine = platform.version(), platform.machine()
+    layer = {"architecture": text(machine), "kernel": text(kernel), "cores": usable_cores()}
     try:
         content = read_text("/proc/cpuinfo") or ""
     except (EnvironmentError, ValueError):
@@ -1168,41 +1229,84 @@ def give_way():
 
 def main(arguments):
     global ROOT
-    artifacts, hashing, holding = [], True, False
+    artifacts, hashing, holding, output = [], True, False, None
     rest = list(arguments)
     while rest:
         option = rest.pop(0)
         if option == "--artifact" and rest:
             artifacts.append(rest.pop(0))
+        elif option == "--output" and rest:
+            output = rest.pop(0)
         elif option == "--no-hash":
             hashing = False
+        elif option == "--hash-on" and rest:
+            # Where another Python is expected, all of its files are others: that is told without them.
+            hashing = rest.pop(0) == "%d.%d" % sys.version_info[:2] and hashing
         elif option == "--hold":
             holding = True
         elif option == "--root" and rest:
+            # The operating system whose files lie there, and the environment in its proc/1/environ.
             ROOT = rest.pop(0).rstrip("/")
+        elif option in ("--help", "-h"):
+            sys.stdout.write(HELP)
+            return 0
         else:
-            sys.stderr.write("goldlock: the probe has no option %r\n" % option)
+            sys.stderr.write("goldlock: the probe has no option %r (see --help)\n" % option)
             return 2
     import hashlib
     import json
 
+    if output is None:
+        # A person runs a file; goldlock's bootstrap and `python -` have none.
+        output = SNAPSHOT_FILE if "__file__" in globals() and os.isatty(1) else "-"
+    if output != "-" and os.path.lexists(output):
+        sys.stderr.write(
+            "goldlock: %s is there already; move it away, or name another with --output\n" % output
+        )
+        return 1
     if holding:
         give_way()
     # Whatever prints while we look goes to stderr; only the snapshot goes out.
     answer = os.dup(1)
     os.dup2(2, 1)
     seen = look_at_root() if ROOT else look(artifacts, hashing)
+    if output != "-":
+        # On many lines: whoever sends it can read it first, and mail does not break it.
+        content = json.dumps(seen, sort_keys=True, indent=1, separators=(",", ": ")) + "\n"
+        try:
+            write_new(output, content.encode("ascii"))
+        except EnvironmentError as error:
+            sys.stderr.write("goldlock: %s could not be written: %s\n" % (output, why(error)))
+            return 1
+        sys.stderr.write("goldlock: %s is written; send it back\n" % os.path.abspath(output))
+        return 0
     content = json.dumps(seen, sort_keys=True, separators=(",", ":")).encode("ascii")
     begin = "\n==goldlock-probe:%d begin %d %s==\n" % (
         VERSION,
         len(content),
         hashlib.sha256(content).hexdigest(),
     )
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.setmode(answer, os.O_BINARY)
     write_all(answer, begin.encode("ascii") + content + b"\n==goldlock-probe:1 end==\n")
     os.close(answer)
     if holding:
         hold()
     return 0
+
+
+def write_new(path, content):
+    """A file that was not there before: whole, or not at all."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
+    try:
+        write_all(handle, content)
+    except EnvironmentError:
+        os.close(handle)
+        os.remove(path)
+        raise
+    os.close(handle)
 
 
 if __name__ == "__main__":

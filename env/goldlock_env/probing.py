@@ -39,6 +39,10 @@ _BOOTSTRAP = (
 )
 
 
+STAND_ALONE = "goldlock-probe.py"
+"""What probe.py is called where somebody runs it as a file."""
+
+
 def probe_source() -> str:
     """Text of probe.py. It is data: it is read, handed over, and never imported."""
     return resources.files("goldlock_env").joinpath("probe.py").read_text(encoding="utf-8")
@@ -49,6 +53,7 @@ def probe_arguments(
     *,
     artifacts: Sequence[str] = (),
     hash_files: bool = True,
+    only_on: str = "",
     hold: bool = False,
 ) -> list[str]:
     """The argument list that runs the probe where no file of ours is: the program is an argument itself.
@@ -62,6 +67,8 @@ def probe_arguments(
         arguments += ["--artifact", artifact]
     if not hash_files:
         arguments.append("--no-hash")
+    if only_on:
+        arguments += ["--hash-on", only_on]
     if hold:
         arguments.append("--hold")
     for argument in arguments:
@@ -94,16 +101,18 @@ def probe_interpreter(
     *,
     artifacts: Sequence[str] = (),
     hash_files: bool = True,
+    only_on: str = "",
     environment: Mapping[str, str] | None = None,
     folder: str | Path | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Snapshot:
     """Run the probe on an interpreter of this host.
 
+    With ``only_on`` (3.8), installed files are hashed only if that is the interpreter's major and minor version.
     ``environment`` replaces ours when it is given; relative artifacts are looked up from ``folder``.
     Raises CouldNotRunError: not there, not permitted, not a Python, too old, too slow, too much output.
     """
-    arguments = probe_arguments([str(path)], artifacts=artifacts, hash_files=hash_files)
+    arguments = probe_arguments([str(path)], artifacts=artifacts, hash_files=hash_files, only_on=only_on)
     try:
         outcome = _run(arguments, environment, folder, timeout)
     except FileNotFoundError as error:

@@ -151,14 +151,20 @@ class Snapshot:
                 raise ValueError(f"a snapshot has no layer {layer.value}")
 
     def with_wheel_hashes(self, requirements: Iterable[Requirement]) -> Snapshot:
-        """The same with each package's allowed wheel digests, where name and version agree."""
+        """The same with each package's allowed wheel digests and marker, where name and version agree."""
         if self.packages is None:
             return self
-        hashes: Mapping[tuple[str, str | None], tuple[str, ...]] = {
-            (requirement.name, requirement.version): requirement.hashes for requirement in requirements
-        }
+        stated: dict[tuple[str, str | None], Requirement] = {}
+        for each in requirements:
+            before = stated.setdefault((each.name, each.version), each)
+            # Stated twice, for different targets: it is for either.
+            stated[each.name, each.version] = (
+                each if each.marker == before.marker else replace(each, marker="")
+            )
         distributions = tuple(
-            replace(package, hashes=hashes.get((package.name, package.version), package.hashes))
+            replace(package, hashes=found.hashes, marker=found.marker)
+            if (found := stated.get((package.name, package.version))) is not None
+            else package
             for package in self.packages.distributions
         )
         return replace(self, packages=replace(self.packages, distributions=distributions))

@@ -76,6 +76,7 @@ def read_packages(reader: Reader) -> PackagesLayer:
         hashed=reader.flag("hashed"),
         unknown=reader.optional_text("unknown") or "",
         shadowed=read_shadowed(reader),
+        conda=reader.optional_pairs("conda"),
         distributions=read_distributions(reader, "distributions"),
     )
 
@@ -87,6 +88,7 @@ def write_packages(layer: PackagesLayer) -> Table:
             "hashed": layer.hashed,
             "unknown": layer.unknown or None,
             "shadowed": write_shadowed(layer.shadowed),
+            "conda": None if layer.conda is None else dict(layer.conda),
             "distributions": write_distributions(layer.distributions),
         }
     )
@@ -108,6 +110,8 @@ def write_distributions(packages: Sequence[Package]) -> list[Table]:
             {
                 "name": package.name,
                 "version": package.version,
+                "requires-python": package.requires_python,
+                "marker": package.marker or None,
                 "hashes": list(package.hashes) or None,
                 "record-sha256": package.record_sha256,
                 "bytecode-sha256": package.bytecode_sha256,
@@ -270,6 +274,8 @@ def _read_package(reader: Reader) -> Package:
     return Package(
         name=reader.text("name"),
         version=reader.optional_text("version"),
+        requires_python=reader.optional_text("requires-python"),
+        marker=reader.optional_text("marker") or "",
         hashes=reader.digests("hashes"),
         record_sha256=reader.optional_digest("record-sha256"),
         bytecode_sha256=reader.optional_digest("bytecode-sha256"),

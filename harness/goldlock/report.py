@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from goldlock.gist import gist
 from goldlock.results import InputRows, Record, Rung, TableResult
 from goldlock_env.findings import Finding, Layer, Severity, Status
 
@@ -39,14 +40,24 @@ class FailOn(str, Enum):
     """Outputs, and findings of severity error or warning."""
     OUTPUTS = "outputs"
     """Outputs only: the environment is told, not judged."""
+    STRICT = "strict"
+    """Outputs, findings of severity error or warning whether accepted or not, and what could not be looked at."""
 
     def counts(self, finding: Finding) -> bool:
         """Whether a finding of the environment makes a drift."""
-        if finding.status in {Status.SAME, Status.UNKNOWN} or finding.accepted or self is FailOn.OUTPUTS:
+        if finding.status in {Status.SAME, Status.UNKNOWN} or self is FailOn.OUTPUTS:
+            return False
+        if self is FailOn.STRICT:
+            return finding.severity is not Severity.INFO
+        if finding.accepted:
             return False
         if self is FailOn.WARNING:
             return finding.severity is not Severity.INFO
         return finding.severity is Severity.ERROR
+
+    def misses(self, finding: Finding) -> bool:
+        """Whether it is an unknown that may not be one: no difference, and no match either."""
+        return self is FailOn.STRICT and finding.status is Status.UNKNOWN
 
 
 class Failure(Record, frozen=True, kw_only=True):
@@ -118,6 +129,11 @@ class Report(Record, frozen=True, kw_only=True):
     """The layers of the environment that were looked at, whether they differ or not."""
 
     @property
+    def gist(self) -> tuple[str, ...]:
+        """What a reader has to know first: the causes that explain many of the findings."""
+        return gist(self.findings)
+
+    @property
     def verdict(self) -> Verdict:
         """Drift where one is proven, else could not run where something was not answered, else match.
 
@@ -128,7 +144,11 @@ class Report(Record, frozen=True, kw_only=True):
         verdicts = {case.verdict for case in self.cases}
         if Verdict.DRIFT in verdicts:
             return Verdict.DRIFT
-        if self.failure is not None or Verdict.COULD_NOT_RUN in verdicts:
+        if (
+            self.failure is not None
+            or Verdict.COULD_NOT_RUN in verdicts
+            or any(self.fail_on.misses(finding) for finding in self.findings)
+        ):
             return Verdict.COULD_NOT_RUN
         return Verdict.MATCH
 
@@ -138,6 +158,12 @@ def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(
         sorted(
             dict.fromkeys(findings),
-            key=lambda f: (f.status is Status.UNKNOWN, f.severity.rank, f.layer.position, f.key),
+            key=lambda f: (
+                f.status is Status.UNKNOWN,
+                f.severity.rank,
+                f.layer.position,
+                not f.explains,
+                f.key,
+            ),
         )
     )

@@ -273,6 +273,7 @@ def verify(
         findings += stale([config.resolve(case.golden) for case in config.case])
         for snapshot in answers.snapshots:
             findings += difference.compare(lock.snapshot, snapshot, policy)
+        notes = config.acceptance_notes(findings, _today())
         findings = [*config.accepting(findings, _today())]
         blamed = tuple(
             finding.name
@@ -328,7 +329,8 @@ def verify(
         findings=sorted_findings(findings),
         cases=tuple(reports),
         snapshot=answers.snapshots[0].to_mapping() if answers.snapshots else {},
-        notes=source.notes,
+        # Where the environment could not be looked at, nothing is known of what is accepted in it.
+        notes=(*source.notes, *(notes if answers.snapshots else ())),
         fail_on=fail_on,
         failure=answers.environment_failure,
         created=now(),

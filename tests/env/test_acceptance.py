@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from goldlock_env.acceptance import Acceptance, accepting
+from goldlock_env.acceptance import Acceptance, accepting, notes
 from goldlock_env.findings import Finding, Layer, Severity, Status
 
 TODAY = dt.date(2026, 11, 22)
@@ -64,3 +64,35 @@ def test_one_value_may_be_accepted_and_no_other() -> None:
     first, second = accepting([CERTIFI, newer], [only], TODAY)
     assert first.accepted
     assert second == newer
+
+
+def _said(
+    *acceptances: Acceptance, today: dt.date = TODAY, findings: tuple[Finding, ...] = (CERTIFI,)
+) -> list[str]:
+    return list(notes(findings, acceptances, today))
+
+
+@pytest.mark.parametrize(
+    ("days", "when"), [(0, "ends today"), (1, "ends in 1 day:"), (14, "ends in 14 days:"), (15, ""), (-1, "")]
+)
+def test_an_acceptance_that_ends_soon_is_told(days: int, when: str) -> None:
+    said = _said(replace(KNOWN, until=TODAY + dt.timedelta(days=days)))
+    assert len(said) == bool(when)
+    assert not when or (when in said[0] and said[0].startswith("packages.certifi is accepted until 20"))
+
+
+def test_an_acceptance_that_did_nothing_is_told() -> None:
+    later = replace(KNOWN, until=TODAY + dt.timedelta(days=90))
+    assert _said(later) == []
+    assert _said(later, findings=()) == [
+        "goldlock.toml accepts packages.certifi until 2027-02-20, and it does not differ: the entry did nothing"
+    ]
+    assert _said(replace(later, actual="2025.1")) == [
+        "goldlock.toml accepts packages.certifi as 2025.1 until 2027-02-20, and it is 2026.1: the entry did nothing"
+    ]
+
+
+@pytest.mark.parametrize("key", ["certifi", "all"])
+def test_nothing_is_said_of_what_nobody_could_look_at(key: str) -> None:
+    unknown = replace(CERTIFI, key=key, status=Status.UNKNOWN)
+    assert _said(KNOWN, replace(KNOWN, until=TODAY - dt.timedelta(days=9)), findings=(unknown,)) == []

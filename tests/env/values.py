@@ -96,6 +96,8 @@ packages = st.builds(
     Package,
     name=words,
     version=maybe,
+    requires_python=maybe,
+    marker=notes,
     hashes=st.lists(digests, max_size=2).map(tuple),
     record_sha256=st.none() | digests,
     bytecode_sha256=st.none() | digests,
@@ -136,6 +138,7 @@ snapshots = st.builds(
             lambda found: tuple(sorted(found, key=lambda one: one.name))
         ),
         shadowed=shadowed,
+        conda=st.none() | pairs,
     ),
     os=st.none()
     | st.builds(OsLayer, distribution=maybe, libc=maybe, packages=pairs)

@@ -36,6 +36,7 @@ COMMANDS = [
     "completion",
     "diff",
     "lock",
+    "probe",
     "record",
     "report",
     "reproduce",
@@ -531,9 +532,11 @@ def test_the_readme_names_no_option_that_its_command_does_not_have(helps: dict[s
     )
     for command, text in helps.items():
         reports = command in {"verify", "check", "diff", "reproduce", "report"}
-        for option in ("--format", "-o, --output", "--json", "--html", "--junit", "--sarif", "--markdown"):
+        for option in ("--format", "--json", "--html", "--junit", "--sarif", "--markdown"):
             assert (option in text) is reports, (command, option)
+        assert ("-o, --output" in text) is (reports or command == "probe")
         assert ("--fail-on" in text) is (command in {"verify", "check", "diff"})
+        assert ("--strict" in text) is ("--fail-on" in text)
 
 
 def test_the_configuration_in_the_readme_is_right() -> None:

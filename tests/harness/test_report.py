@@ -15,6 +15,7 @@ from goldlock.report import CaseReport, FailOn, Failure, Report, Verdict, sorted
 from goldlock_env.findings import Finding, Layer, Severity, Status
 
 FAILURE = Failure(message="it died")
+LENIENT = [each for each in FailOn if each is not FailOn.STRICT]
 
 
 def finding(
@@ -72,7 +73,7 @@ def test_a_case_that_matches_a_known_bad_golden_has_drifted() -> None:
     assert report(bad).verdict is Verdict.DRIFT
 
 
-@pytest.mark.parametrize("fail_on", FailOn)
+@pytest.mark.parametrize("fail_on", LENIENT)
 @pytest.mark.parametrize("severity", Severity)
 def test_an_accepted_difference_is_no_drift(severity: Severity, fail_on: FailOn) -> None:
     accepted = dataclasses.replace(finding(severity), accepted="the list of authorities only")
@@ -114,6 +115,7 @@ def test_nothing_to_complain_of_is_a_match() -> None:
         (FailOn.ERROR, {Severity.ERROR}),
         (FailOn.WARNING, {Severity.ERROR, Severity.WARNING}),
         (FailOn.OUTPUTS, set()),
+        (FailOn.STRICT, {Severity.ERROR, Severity.WARNING}),
     ],
 )
 def test_fail_on_says_which_findings_make_a_drift(fail_on: FailOn, counted: set[Severity]) -> None:
@@ -122,11 +124,53 @@ def test_fail_on_says_which_findings_make_a_drift(fail_on: FailOn, counted: set[
         assert found.verdict is (Verdict.DRIFT if severity in counted else Verdict.MATCH)
 
 
-@pytest.mark.parametrize("fail_on", FailOn)
+@pytest.mark.parametrize("fail_on", LENIENT)
 def test_outputs_always_count_and_unknowns_never_do(fail_on: FailOn) -> None:
     assert report(case(Rung.DRIFTED), fail_on=fail_on).verdict is Verdict.DRIFT
     unknown = finding(status=Status.UNKNOWN)
     assert report(case(Rung.IDENTICAL), findings=(unknown,), fail_on=fail_on).verdict is Verdict.MATCH
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_strictly_what_is_accepted_counts_as_if_it_were_not(severity: Severity) -> None:
+    accepted = dataclasses.replace(finding(severity), accepted="the list of authorities only")
+    assert FailOn.STRICT.counts(accepted) is (severity is not Severity.INFO)
+
+
+def test_strictly_an_unknown_is_no_match_and_no_drift_either() -> None:
+    unknown = finding(status=Status.UNKNOWN)
+    found = report(case(Rung.IDENTICAL), findings=(unknown,), fail_on=FailOn.STRICT)
+    assert found.verdict is Verdict.COULD_NOT_RUN
+    assert not FailOn.STRICT.counts(unknown)
+    assert report(case(Rung.DRIFTED), findings=(unknown,), fail_on=FailOn.STRICT).verdict is Verdict.DRIFT
+
+
+PYTHON = dataclasses.replace(finding(layer=Layer.PYTHON, key="version"), expected="3.8.18", actual="3.6.15")
+KIND = dataclasses.replace(PYTHON, key="implementation", expected="cpython", actual="pypy")
+NONE = dataclasses.replace(finding(key="requires-python"), note="1 of 2 locked packages cannot exist: a")
+
+
+def test_the_gist_is_the_interpreter_and_what_cannot_exist_on_it() -> None:
+    told = ("Python 3.6.15, where 3.8.18 is expected", "1 of 2 locked packages cannot exist: a")
+    for order in itertools.permutations([NONE, finding(), PYTHON]):
+        assert report(findings=order).gist == told
+    assert report(findings=(KIND,)).gist == ("pypy, where cpython is expected",)
+    assert report(findings=(KIND, PYTHON)).gist == ("pypy 3.6.15, where cpython 3.8.18 is expected",)
+    assert report(findings=(finding(),)).gist == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"severity": Severity.WARNING}, {"accepted": "known"}, {"status": Status.UNKNOWN}],
+    ids=["a patch version", "accepted", "unknown"],
+)
+def test_the_gist_leaves_out_what_makes_no_error(change: dict[str, object]) -> None:
+    assert report(findings=(dataclasses.replace(PYTHON, **change),)).gist == ()  # type: ignore[arg-type]
+
+
+def test_a_cause_stands_before_what_it_explains() -> None:
+    before = finding(key="absl-py")
+    assert sorted_findings([before, NONE]) == (NONE, before)
 
 
 def test_findings_are_told_heaviest_first_in_the_order_of_layers_and_unknowns_last() -> None:

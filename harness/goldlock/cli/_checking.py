@@ -19,9 +19,12 @@ from goldlock.cli._shared import (
     fail_on_option,
     hash_option,
     image_option,
+    judged_by,
     load,
     outputs,
     progress,
+    strict_option,
+    where_useful_option,
     with_command,
 )
 from goldlock.errors import ConfigurationError
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
     from goldlock_env.snapshot import Snapshot
 
 
+TOLD = "told by a file, not looked at"
+"""What stands in a report for the engine where a snapshot was sent."""
+
+
 @click.command()
 @click.argument("cases", nargs=-1, metavar="[CASE]...")
 @config_option
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
 @image_option
 @hash_option
 @fail_on_option
+@strict_option
 @click.option(
     "--worst",
     type=click.IntRange(0, 100_000),
@@ -55,6 +63,7 @@ def verify(
     image: str | None,
     hash_files: bool,  # noqa: FBT001
     fail_on: str,
+    strict: bool,  # noqa: FBT001
     worst: int,
     delivery: Delivery,
 ) -> int:
@@ -65,9 +74,9 @@ def verify(
       goldlock verify
       goldlock verify batch --image registry.example/model:2.0 --html report.html --junit report.xml
     """
+    judged = judged_by(fail_on, strict=strict)
     config = load(config_path)
     from goldlock import running
-    from goldlock.report import FailOn
 
     report = running.verified(
         config,
@@ -75,7 +84,7 @@ def verify(
         progress=progress,
         engine_name=engine_name,
         image=image,
-        fail_on=FailOn(fail_on),
+        fail_on=judged,
         hash_files=hash_files,
         worst=worst,
     )
@@ -106,42 +115,67 @@ def _say_what_was_received(config: Config, path: Path, report: Report) -> None:
 @click.option(
     "--python", "python", type=click.Path(path_type=Path), help="Check this interpreter or environment."
 )
-@hash_option
+@click.option(
+    "--snapshot",
+    "snapshot_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Check what goldlock-probe.py wrote elsewhere; - reads stdin.",
+)
+@where_useful_option
 @fail_on_option
+@strict_option
 @outputs
 def check(
     config_path: Path,
     engine_name: str,
     image: str | None,
     python: Path | None,
-    hash_files: bool,  # noqa: FBT001
+    snapshot_file: Path | None,
+    hash_files: bool | None,  # noqa: FBT001
     fail_on: str,
+    strict: bool,  # noqa: FBT001
     delivery: Delivery,
 ) -> int:
-    """Compare an environment with the lock: the subject's, an image's or an interpreter's.
+    """Compare an environment with the lock: the subject's, an image's, an interpreter's or that of a snapshot.
 
     \b
     Example:
       goldlock check --python ./venv/bin/python
+      goldlock check --snapshot goldlock-snapshot.json    # what the client sent back
     """
     from goldlock import environment, running
     from goldlock.asking import way
-    from goldlock.report import FailOn
 
-    if image is not None and python is not None:
-        raise ConfigurationError("--image and --python exclude each other", hint="give one of them")
+    given = [("--image", image), ("--python", python), ("--snapshot", snapshot_file)]
+    if len(named := [name for name, value in given if value is not None]) > 1:
+        raise ConfigurationError(f"{' and '.join(named)} exclude each other", hint="give one of them")
+    judged = judged_by(fail_on, strict=strict, outputs=False)
     config = load(config_path)
     expected = environment.read_lock(config)
     subject, told, reference = config.subject.name, "", None
     notes: tuple[str, ...] = ()
-    if python is not None:
+    if snapshot_file is not None:
+        subject = "standard input" if str(snapshot_file) == "-" else str(snapshot_file)
+        told = TOLD
+        notes = (f"the environment was told by {subject}, and not looked at",)
+        actual = environment.told(snapshot_file)
+    elif python is not None:
         subject = str(python)
-        actual = environment.interpreter(str(python), hash_files=hash_files)
+        locked = expected.snapshot.python
+        actual = environment.interpreter(
+            str(python),
+            hash_files=hash_files is not False,
+            only_on=locked.minor if locked and hash_files is None else "",
+        )
+        if hash_files is None and actual.packages and not actual.packages.hashed:
+            notes = ("the installed files were not hashed: the Python is another one; --hash hashes them",)
     else:
         with running.opened(engine_name, config, expected, progress) as engine:
             source = running.subject_source(engine, config, image, progress)
             told, notes = engine.description, source.notes
-            actual = environment.snapshot(engine, way.launch(config, source, None, hash_files=hash_files))
+            launch = way.launch(config, source, None, hash_files=hash_files is not False)
+            actual = environment.snapshot(engine, launch)
             reference = source.image if engine.name == "docker" else None
     report = environment.check(
         config,
@@ -150,7 +184,7 @@ def check(
         subject=subject,
         engine=told,
         image=reference,
-        fail_on=FailOn(fail_on),
+        fail_on=judged,
         notes=notes,
     )
     return delivery.of(with_command(report))
@@ -159,25 +193,36 @@ def check(
 @click.command()
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
+@click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="Judge by this goldlock.toml's [policy] and [[accepted]]; without it, by the defaults.",
+)
 @hash_option
 @fail_on_option
+@strict_option
 @outputs
 def diff(
     first: str,
     second: str,
+    config_path: Path | None,
     hash_files: bool,  # noqa: FBT001
     fail_on: str,
+    strict: bool,  # noqa: FBT001
     delivery: Delivery,
 ) -> int:
-    """Compare two environments: each a lock, an image, an interpreter or a saved report.
+    """Compare two environments: each a lock, an image, an interpreter, a snapshot or a saved report.
 
     \b
     Example:
       goldlock diff goldlock.lock ./venv/bin/python
+      goldlock diff before.json goldlock-snapshot.json
     """
+    judged = judged_by(fail_on, strict=strict, outputs=False)
+    config = None if config_path is None else load(config_path)
     from goldlock import environment
-    from goldlock.report import FailOn
-    from goldlock_env.policy import Policy
 
     snapshots: dict[str, Snapshot] = {}
     with contextlib.ExitStack() as stack:
@@ -197,7 +242,7 @@ def diff(
                 file.path for file in (seen.artifacts.files if seen.artifacts else ())
             )
     report = environment.diff(
-        snapshots[first], snapshots[second], Policy(), names=(first, second), fail_on=FailOn(fail_on)
+        snapshots[first], snapshots[second], config, names=(first, second), fail_on=judged
     )
     return delivery.of(with_command(report))
 

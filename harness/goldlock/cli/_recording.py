@@ -79,7 +79,6 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
     from goldlock import environment, running
     from goldlock.report import FailOn
     from goldlock_env import lock as locks
-    from goldlock_env.policy import Policy
 
     path = config.resolve(config.lock)
     with running.opened(engine_name, config, None, progress) as engine:
@@ -92,9 +91,13 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
             return
         if not replace:
             report = environment.diff(
-                old.snapshot, new.snapshot, Policy(), names=(path.name, "the subject"), fail_on=FailOn.ERROR
+                old.snapshot, new.snapshot, names=(path.name, "the subject"), fail_on=FailOn.ERROR
             )
             show(report, headline=False)
+            if not report.findings:
+                click.echo(
+                    "nothing that it says differs; the new lock would say more of it, or where it is from"
+                )
             raise ConfigurationError(
                 f"{path.name} says something else and was not touched",
                 hint="run `goldlock lock --replace` if the subject's environment is right",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from goldlock.config import Config
     from goldlock.engines.docker import DockerEngine
-    from goldlock.report import Report
+    from goldlock.report import FailOn, Report
 
 CONFIG = "goldlock.toml"
 """The configuration, where no other one is named."""
@@ -83,6 +83,39 @@ fail_on_option = click.option(
     show_default=True,
     help="Which findings make the exit code 1; outputs that drift always do.",
 )
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Warnings count, accepted differences too; what could not be looked at does not pass.",
+)
+where_useful_option = click.option(
+    "--hash/--no-hash",
+    "hash_files",
+    default=None,
+    help="Hash every installed file again.  [default: unless an interpreter is of another minor version]",
+)
+
+
+def judged_by(fail_on: str, *, strict: bool, outputs: bool = True) -> FailOn:
+    """What `--fail-on` and `--strict` ask for together; `outputs`: whether the command looks at any.
+
+    Raises:
+        ConfigurationError: both at odds, or a command that could then never fail.
+    """
+    from goldlock.report import FailOn
+
+    asked = FailOn(fail_on)
+    if asked is FailOn.OUTPUTS and not outputs:
+        raise ConfigurationError(
+            "--fail-on outputs: this command looks at the environment alone, and could never fail",
+            hint="use --fail-on error or warning, or `goldlock verify`",
+        )
+    if strict and asked is FailOn.OUTPUTS:
+        raise ConfigurationError(
+            "--strict and --fail-on outputs exclude each other",
+            hint="--strict judges the environment as hard as can be, and --fail-on outputs not at all",
+        )
+    return FailOn.STRICT if strict else asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ from goldlock.config.structure import (
 )
 from goldlock.decoding import complaint, decode, did_you_mean, parse
 from goldlock.errors import ConfigurationError
-from goldlock_env.acceptance import Acceptance, accepting
+from goldlock_env.acceptance import Acceptance, accepting, notes
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -101,8 +101,15 @@ class Config(Document, frozen=True, kw_only=True):
 
     def accepting(self, findings: Iterable[Finding], today: dt.date) -> tuple[Finding, ...]:
         """The findings, with those marked that `[[accepted]]` speaks of; see `goldlock_env.acceptance`."""
-        acceptances = [Acceptance(**structs.asdict(each)) for each in self.accepted]
-        return accepting(findings, acceptances, today)
+        return accepting(findings, self._acceptances, today)
+
+    def acceptance_notes(self, findings: Sequence[Finding], today: dt.date) -> tuple[str, ...]:
+        """What is to be said of `[[accepted]]` itself: what ends soon, and what nothing is left of."""
+        return notes(findings, self._acceptances, today)
+
+    @property
+    def _acceptances(self) -> list[Acceptance]:
+        return [Acceptance(**structs.asdict(each)) for each in self.accepted]
 
 
 def load(path: Path) -> Config:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from goldlock.printable import printable
+from goldlock.report import FailOn
 from goldlock.results import Rung
 from goldlock_env.difference import ALL
 from goldlock_env.findings import Finding, Layer, Status
@@ -90,6 +91,15 @@ def difference(finding: Finding) -> str:
             return f"as expected: {expected}"
         case Status.UNKNOWN:
             return "unknown"
+
+
+MISSED = 'strict   what could not be looked at does not pass; [policy] with "ignore" says what nobody needs to look at'
+"""What --strict makes of unknowns."""
+
+
+def accepted_counts(report: Report) -> str:
+    """What becomes of accepted differences."""
+    return "accepted, but --strict counts them" if report.fail_on is FailOn.STRICT else "not counted"
 
 
 def reason(finding: Finding) -> str:

@@ -22,7 +22,7 @@ class Derived:
     kind: object
     """Its type, as an annotation."""
     of: Callable[[Any], object]
-    """What it is, for a value of the type that it is listed under: text, a number, true, false or None."""
+    """What it is, for a value of the type that it is listed under: text, a list of it, a number, true, false or None."""
     meaning: str
 
 
@@ -37,6 +37,12 @@ DERIVED: Mapping[type, tuple[Derived, ...]] = {
         Derived("verdict", Verdict, lambda report: report.verdict.value, "What the run found."),
         Derived(
             "exit-code", int, lambda report: report.verdict.exit_code, "What goldlock ended with: 0, 1 or 3."
+        ),
+        Derived(
+            "gist",
+            list[str],
+            lambda report: list(report.gist),
+            "The causes that explain many of the findings, the most basic first; mostly none.",
         ),
     ),
     CaseReport: (

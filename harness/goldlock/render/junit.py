@@ -83,6 +83,7 @@ def _layer(report: Report, layer: Layer) -> _Outcome:
     findings = [finding for finding in report.findings if finding.layer is layer]
     counted = [finding for finding in findings if report.fail_on.counts(finding)]
     unknown = [finding for finding in findings if finding.status is Status.UNKNOWN]
+    missed = any(map(report.fail_on.misses, unknown))
     outcome = _Outcome(name=layer.value, kind=layer.value)
     if counted:
         more = f", and {len(counted) - 1} more" if len(counted) > 1 else ""
@@ -90,7 +91,8 @@ def _layer(report: Report, layer: Layer) -> _Outcome:
         outcome.message = f"{printable(counted[0].key)}: {_words.difference(counted[0])}{more}"
         outcome.text = [_line(finding) for finding in counted]
     elif unknown:
-        outcome.element = "skipped"
+        # What --strict does not let pass is no failure of the subject: nobody could look.
+        outcome.element = "error" if missed else "skipped"
         outcome.message = "; ".join(
             f"{printable(finding.key)} is unknown: {_words.reason(finding)}" for finding in unknown
         )
@@ -202,6 +204,7 @@ def _properties(report: Report) -> ET.Element:
         ("goldlock-version", report.goldlock_version),
         ("verdict", report.verdict.value),
         ("fail-on", report.fail_on.value),
+        *(("cause", cause) for cause in report.gist),
         ("subject", report.subject),
         ("engine", report.engine),
         ("image", report.image or ""),

@@ -30,6 +30,7 @@ _ROWS = 200
 _PIPE = "\\|"
 _WORST_ROWS = 10
 _LONG = 400
+_CAUSE = 4000
 _LINES = 40
 _INPUTS = 8
 _VERDICT = {Verdict.MATCH: "match", Verdict.DRIFT: "**drift**", Verdict.COULD_NOT_RUN: "**could not run**"}
@@ -56,6 +57,8 @@ def render(report: Report, *, limit: int = STEP_SUMMARY) -> str:
 def _blocks(report: Report) -> Iterator[str]:
     yield f"## goldlock: {report.verdict.value}"
     yield _about(report)
+    if report.gist:
+        yield "\n".join(f"- {code(cause, long=_CAUSE)}" for cause in report.gist)
     if report.failure is not None:
         yield _failure("The environment could not be looked at", report.failure)
     if report.cases:
@@ -107,7 +110,7 @@ def _failing(case: CaseReport) -> str:
 
 def _environment(report: Report) -> Iterator[str]:
     differing = [f for f in report.findings if f.status not in {Status.UNKNOWN, Status.SAME}]
-    counted = [finding for finding in differing if report.fail_on.counts(finding)]
+    counted = [f for f in differing if report.fail_on.counts(f) and not f.accepted]
     accepted = [finding for finding in differing if finding.accepted]
     others = [finding for finding in differing if finding not in counted and not finding.accepted]
     unknown = [finding for finding in report.findings if finding.status is Status.UNKNOWN]
@@ -121,10 +124,13 @@ def _environment(report: Report) -> Iterator[str]:
     if accepted:
         rows = [[code(f.name), *_both(f), code(f.accepted)] for f in accepted]
         table = _table(["what", "expected", "actual", "accepted because"], rows)
-        yield _details(f"{_words.plural(len(accepted), 'accepted difference')}", table)
+        known = _words.plural(len(accepted), "accepted difference")
+        told = f", {_words.accepted_counts(report)}" if any(map(report.fail_on.counts, accepted)) else ""
+        yield _details(f"{known}{told}", table)
     if unknown:
         rows = [[code(finding.name), code(_words.reason(finding))] for finding in unknown]
-        yield _details(f"{len(unknown)} unknown", _table(["what", "why"], rows))
+        missed = ", which --strict does not let pass" if any(map(report.fail_on.misses, unknown)) else ""
+        yield _details(f"{len(unknown)} unknown{missed}", _table(["what", "why"], rows))
 
 
 def _differences(findings: Sequence[Finding]) -> str:
@@ -218,12 +224,12 @@ def _worst(column: ColumnResult, inputs: InputRows | None) -> str:
 # -- Markdown ---------------------------------------------------------------------------------------
 
 
-def code(text: str) -> str:
+def code(text: str, *, long: int = _LONG) -> str:
     """A code span that holds any text; nothing for no text.
 
     CommonMark 6.1: a fence longer than any run of backticks inside, and spaces that are taken away again.
     """
-    shown = _words.cut(text, long=_LONG)
+    shown = _words.cut(text, long=long)
     if not shown.strip():
         return f"`{shown!r}`" if shown else ""
     longest = max(map(len, re.findall("`+", shown)), default=0)

@@ -99,6 +99,7 @@ def render(report: Report) -> str:
         "results": list(_results(report)),
         "properties": {
             "verdict": report.verdict.value,
+            "gist": list(map(printable, report.gist)),
             "subject": printable(report.subject),
             "image": printable(report.image or ""),
             "lockId": printable(report.lock_id or ""),
@@ -146,7 +147,8 @@ def _invocation(report: Report) -> Json:
     invocation: dict[str, object] = {
         # Of the run, not of what it found: a drift is found by a run that went well.
         "executionSuccessful": report.failure is None
-        and all(case.table is not None for case in report.cases),
+        and all(case.table is not None for case in report.cases)
+        and not any(map(report.fail_on.misses, report.findings)),
         "exitCode": report.verdict.exit_code,
         "exitCodeDescription": report.verdict.value,
         "toolExecutionNotifications": notices,
@@ -167,7 +169,8 @@ def _notices(report: Report) -> Iterator[Json]:
     for finding in report.findings:
         if finding.status is Status.UNKNOWN:
             text = f"{printable(finding.name)} is unknown: {_words.reason(finding)}"
-            yield _notice(UNKNOWN, "warning", text, _place(report, finding))
+            level = "error" if report.fail_on.misses(finding) else "warning"
+            yield _notice(UNKNOWN, level, text, _place(report, finding))
         elif finding.status is not Status.SAME and not _is_result(report, finding):
             yield _notice(TOLD, _LEVEL[finding.severity], _told(finding), _place(report, finding))
 
@@ -216,7 +219,11 @@ def _of_finding(report: Report, finding: Finding) -> Json:
     )
     if finding.accepted:
         result["suppressions"] = [
-            {"kind": "external", "status": "accepted", "justification": printable(finding.accepted)}
+            {
+                "kind": "external",
+                "status": "rejected" if report.fail_on.counts(finding) else "accepted",
+                "justification": printable(finding.accepted),
+            }
         ]
     return result
 

@@ -13,7 +13,7 @@ from goldlock.printable import printable
 from goldlock.render import _words
 from goldlock.render._page import FAINT, NOTE, SEVERITY, STRONG, VERDICT, Page
 from goldlock.render._terminal_case import print_case, print_failure, print_table
-from goldlock_env.findings import Layer, Severity, Status
+from goldlock_env.findings import IMPOSSIBLE, Layer, Severity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,12 +96,16 @@ def _print_headline(page: Page, report: Report) -> None:
     if report.lock_id:
         details.append(f"lock {_words.short(report.lock_id)}")
     told = ", ".join(detail for detail in details if detail)
+    first, *others = map(printable, report.gist or ("",))
     page.say(
         (report.verdict.value.upper(), VERDICT[report.verdict]),
         (f"  {printable(report.subject)}", STRONG),
+        (f": {first}" if first else "", STRONG),
         (f"  ({printable(told)})" if told else "", FAINT),
         hang=2,
     )
+    for cause in others:
+        page.say(cause, indent=2, hang=2)
 
 
 def _print_findings(page: Page, report: Report, *, verbose: bool) -> None:
@@ -131,12 +135,15 @@ def _print_findings(page: Page, report: Report, *, verbose: bool) -> None:
     elif differing:
         page.gap()
         page.say(("differences  ", STRONG), counts)
-    _print_by_layer(page, differing, verbose=verbose)
+    _print_by_layer(page, differing, verbose=verbose, said=report.gist)
     for names, why in _words.unknowns(unknown):
         page.say((f"unknown  {names}" + (f": {why}" if why else ""), NOTE), indent=2, hang=9)
+    if any(map(report.fail_on.misses, unknown)):
+        page.say((_words.MISSED, NOTE), indent=2, hang=9)
     if accepted:
         page.gap()
-        page.say(("accepted  ", STRONG), f"{_words.plural(len(accepted), 'known difference')}, not counted")
+        known = _words.plural(len(accepted), "known difference")
+        page.say(("accepted  ", STRONG), f"{known}, {_words.accepted_counts(report)}")
     for finding in accepted:
         page.say(f"{printable(finding.name)}  {_words.difference(finding)}", indent=2, hang=2)
         page.say((f"because: {printable(finding.accepted)}", FAINT), indent=4, hang=2)
@@ -146,19 +153,26 @@ def _print_findings(page: Page, report: Report, *, verbose: bool) -> None:
         _print_by_layer(page, records, verbose=verbose)
 
 
-def _print_by_layer(page: Page, findings: Sequence[Finding], *, verbose: bool) -> None:
+def _print_by_layer(
+    page: Page, findings: Sequence[Finding], *, verbose: bool, said: Sequence[str] = ()
+) -> None:
     """Heaviest first; of many that are alike only the first ones."""
     for severity, layer in itertools.product(Severity, Layer):
         alike = [f for f in findings if f.severity is severity and f.layer is layer]
+        following = [] if verbose else [f for f in alike if f.follows]
+        alike = [f for f in alike if f not in following]
         shown = alike if verbose or len(alike) <= _MOST[severity] + 1 else alike[: _MOST[severity]]
         for finding in shown:
-            _print_finding(page, finding)
+            _print_finding(page, finding, said)
         if len(shown) < len(alike):
             more = f"and {len(alike) - len(shown)} more of {layer} (--verbose shows them)"
             page.say((f"{severity.value:<8} {more}", FAINT), indent=2, hang=9)
+        if following:
+            more = f"{len(following)} of {layer} follow from {layer}.{IMPOSSIBLE} (--verbose shows them)"
+            page.say((f"{severity.value:<8} {more}", FAINT), indent=2, hang=9)
 
 
-def _print_finding(page: Page, finding: Finding) -> None:
+def _print_finding(page: Page, finding: Finding, said: Sequence[str]) -> None:
     page.say(
         (f"{finding.severity.value:<8} ", SEVERITY[finding.severity]),
         (printable(finding.name), STRONG if finding.severity is Severity.ERROR else ""),
@@ -166,7 +180,8 @@ def _print_finding(page: Page, finding: Finding) -> None:
         indent=2,
         hang=9,
     )
-    if finding.note:
+    # What stands at the top is not said again.
+    if finding.note and finding.note not in said:
         page.say((printable(finding.note), FAINT), indent=11, hang=0)
 
 

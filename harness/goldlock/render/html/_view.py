@@ -211,7 +211,8 @@ def _sentence(report: Report, differing: Sequence[Finding]) -> str:
     elif number:
         told += [f"{drifted:,} of {number:,} cases drifted."] if drifted else []
         told += [f"{lost:,} {'' if drifted else f'of {number:,} cases '}could not be run."] if lost else []
-    counted = sum(report.fail_on.counts(finding) for finding in differing)
+    counted = sum(map(report.fail_on.counts, report.findings))
+    missed = sum(map(report.fail_on.misses, report.findings))
     if report.failure is not None:
         told.append("The environment could not be looked at.")
     elif counted:
@@ -220,8 +221,12 @@ def _sentence(report: Report, differing: Sequence[Finding]) -> str:
         )
     elif differing:
         told.append(f"{_text.many(len(differing), 'environment difference')}, none of which counts as drift.")
-    elif report.lock_id is not None:
+    elif report.lock_id is not None and not missed:
         told.append("The environment is as locked.")
+    if missed:
+        told.append(
+            f"{_text.many(missed, 'thing')} could not be looked at, which --strict does not let pass."
+        )
     return " ".join(told)
 
 
@@ -357,6 +362,7 @@ _FAIL_ON = {
     FailOn.ERROR: "outputs, and environment errors",
     FailOn.WARNING: "outputs, and environment errors and warnings",
     FailOn.OUTPUTS: "outputs only; the environment is told, not judged",
+    FailOn.STRICT: "strictly: outputs, environment errors and warnings, accepted or not; what is unknown does not pass",
 }
 
 
