@@ -226,10 +226,10 @@ class TestAccept:
 
 
 class TestCheck:
-    def test_the_subject_as_locked(self, mini: Project) -> None:
+    def test_the_subject_as_locked(self, mini: Project, engine_name: str) -> None:
         outcome = mini.run("check", "--engine", "docker", "--fail-on", "warning")
         assert outcome.code == 0
-        assert outcome.stdout.startswith(("MATCH  mini  (docker ", "MATCH  mini  (podman "))
+        assert outcome.stdout.startswith(f"MATCH  mini  ({engine_name} ")
         assert "environment  as locked\n" in outcome.stdout
         assert "case " not in outcome.stdout
 
@@ -356,10 +356,10 @@ class TestDiff:
         assert told in outcome.stderr
 
 
-def test_verify_in_a_terminal_says_the_verdict_first(mini: Project, drifting: str) -> None:
+def test_verify_in_a_terminal_says_the_verdict_first(mini: Project, drifting: str, engine_name: str) -> None:
     clean = mini.run("verify", "batch", "--engine", "docker", "--no-hash")
     assert clean.code == 0
-    assert clean.stdout.startswith(("MATCH  mini  (docker ", "MATCH  mini  (podman "))
+    assert clean.stdout.startswith(f"MATCH  mini  ({engine_name} ")
     assert "case batch  identical" in clean.stdout
     other = mini.run("verify", "batch", "--engine", "docker", "--no-hash", "--image", drifting)
     assert other.code == 1
