@@ -39,6 +39,7 @@ COMMANDS = [
     "record",
     "report",
     "reproduce",
+    "schema",
     "sealed",
     "verify",
 ]
