@@ -16,6 +16,14 @@ from goldlock_env.decoding import DIGEST, LARGEST_INTEGER, LONGEST_TEXT, Reader
 T = TypeVar("T")
 _TEXT: Schema = {"type": "string", "maxLength": LONGEST_TEXT}
 _DIGEST: Schema = {"type": "string", "pattern": f"^{DIGEST}$"}
+_SAID = {
+    "lock-version": "Version of this format.",
+    "created-by": "The program that wrote it.",
+    "lock-id": "SHA-256 of everything in the file but this line.",
+    "unknown": "Layer to why it could not be looked at.",
+    "integrity": "What is true of all packages.",
+}
+"""What the file's own keys mean, which no class has fields for."""
 _SAMPLE = f"sha256:{'0' * 64}"
 
 
@@ -25,11 +33,9 @@ def schema() -> Schema:
     whole = _Asked(definitions)
     lock.read_document(whole)
     part = whole.part(lock.Lock)
-    part["properties"]["lock-version"] = {
-        "const": lock.LOCK_VERSION,
-        "description": "Version of this format.",
-    }
-    part["properties"]["lock-id"]["description"] = "SHA-256 of everything in the file but this line."
+    part["properties"]["lock-version"] = {"const": lock.LOCK_VERSION}
+    for key, said in _SAID.items():
+        part["properties"][key]["description"] = said
     definitions[lock.Lock.__name__] = part
     return document(f"goldlock.lock, version {lock.LOCK_VERSION}", lock.Lock, definitions)
 
