@@ -204,6 +204,24 @@ def test_yaml_is_yaml(block: Block) -> None:
     assert yaml.safe_load(block.text)
 
 
+def test_the_comment_on_a_pull_request_is_cut_to_what_github_takes(
+    tmp_path: Path, without_engine: dict[str, str]
+) -> None:
+    found = [
+        yaml.safe_load(block.text)
+        for block in BLOCKS["docs/pages/how-to/github-actions.md"]
+        if block.language == "yaml"
+    ]
+    (step,) = (step for steps in found if isinstance(steps, list) for step in steps if "run" in step)
+    cut, post = step["run"].strip().splitlines()
+    assert post.startswith("gh pr comment ")  # GitHub's own program, which posts to GitHub
+    report = tmp_path / "goldlock.md"
+    report.write_text("\u00e9" * 40_000 + "x", encoding="utf-8")
+    code, said = typed(f"REPORT={report}; {cut}", tmp_path, without_engine)
+    assert code == 0, said
+    assert (tmp_path / "comment.md").read_text(encoding="utf-8") == "\u00e9" * 32_500
+
+
 # -- the comparison itself --------------------------------------------------------------------------
 
 
