@@ -44,7 +44,7 @@ STORIES = {
 }
 """Pages whose commands are typed one after the other in one folder, and the project that is there before."""
 
-ENGINE_STORIES = ("docs/pages/tutorial.md",)
+ENGINE_STORIES = ("docs/pages/tutorial.md", "docs/pages/how-to/flask.md")
 """The same in an empty folder, on a real engine."""
 
 SINGLE = {
@@ -131,23 +131,48 @@ def test_a_single_command_does_what_it_says(line: str, project: Path, without_en
     assert "Traceback" not in said
 
 
-@pytest.fixture
-def public_base(engine_client: docker.DockerClient) -> Iterator[None]:
-    """The offline base in place of python:3.12-slim, where the public image is not there."""
-    name = "python:3.12-slim"
-    if engine_client.images.list(name):
+PUBLIC = "python:3.12-slim"
+STAND_IN = """\
+FROM {base}
+COPY wheels /wheels
+RUN printf '[install]\\nno-index = true\\nfind-links = /wheels\\n' > /etc/pip.conf
+"""
+IN_PAGES = (
+    "blinker|click|flask|gunicorn|importlib-metadata|itsdangerous|jinja2|markupsafe|packaging|werkzeug|zipp"
+)
+
+
+@pytest.fixture(scope="module")
+def public_base(
+    engine_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """The offline base in place of python:3.12-slim, where the public image is not there.
+
+    It brings what the pages install, as no package index can be reached from a build here.
+    """
+    if engine_client.images.list(PUBLIC):
         yield
         return
-    made = subprocess.run(
-        [sys.executable, str(ROOT / "env" / "base" / "build.py")],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=900,
+    base = tool("env/base/build.py").split()[-1]
+    folder = tmp_path_factory.mktemp("base")
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    pins = re.findall(rf"^(?:{IN_PAGES})==\S+", text, re.MULTILINE)
+    tool(
+        *("-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.8"),
+        *("--platform=manylinux2014_x86_64", "--dest", str(folder / "wheels"), *pins),
     )
-    engine_client.images.get(made.stdout.split()[-1]).tag(*name.split(":"))
+    (folder / "Dockerfile").write_text(STAND_IN.format(base=base), encoding="utf-8")
+    engine_client.images.build(path=str(folder), tag=PUBLIC, network_mode="none", rm=True, forcerm=True)
     yield
-    engine_client.images.remove(name, force=True)
+    engine_client.images.remove(PUBLIC, force=True)
+
+
+def tool(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=900
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.engine
@@ -155,13 +180,12 @@ def public_base(engine_client: docker.DockerClient) -> Iterator[None]:
 @pytest.mark.usefixtures("public_base")
 def test_a_page_is_followed_on_an_engine(page: str, tmp_path: Path, user: dict[str, str]) -> None:
     assert shutil.which("docker")
+    built = re.findall(r"docker build -t (\S+)", (ROOT / page).read_text(encoding="utf-8"))
     try:
         for block in BLOCKS[page]:
             follow(block, tmp_path, user)
     finally:
-        subprocess.run(
-            ["docker", "image", "rm", "--force", "churn:1", "churn:2"], capture_output=True, check=False
-        )
+        subprocess.run(["docker", "image", "rm", "--force", *built], capture_output=True, check=False)
 
 
 # -- what is no command -----------------------------------------------------------------------------
