@@ -246,6 +246,12 @@ def test_the_comment_on_a_pull_request_is_cut_to_what_github_takes(
     assert (tmp_path / "comment.md").read_text(encoding="utf-8") == "\u00e9" * 32_500
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_to_files_of_the_repository_lead_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", (ROOT / name).read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
 # -- the comparison itself --------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import click
 def schema(document: str) -> None:
     """Print the JSON Schema of goldlock.toml, goldlock.lock or the JSON report.
 
-    Editors that know TOML use it where the file's first line is `#:schema goldlock.schema.json`.
+    Editors that know TOML use it where the file's first line is `#:schema ./goldlock.schema.json`.
 
     \b
     Example:

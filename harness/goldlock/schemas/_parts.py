@@ -41,6 +41,8 @@ def explain(part: Schema, owner: type) -> None:
     if owner.__doc__:
         part["description"] = _meaning.joined(owner.__doc__)
     if issubclass(owner, Enum):
+        # As they are defined: a ladder has an order.
+        part["enum"] = [each.value for each in owner]
         told = [f"- `{value}`: {said}" for value, said in _meaning.of_values(owner).items()]
         part["description"] = "\n".join([part["description"], "", *told]) if told else part["description"]
         return
