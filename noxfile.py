@@ -184,7 +184,7 @@ def sizes(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The measurements of docs/benchmarks.md."""
+    """The tables of docs/pages/explanation/measurements.md."""
     install(session, "test")
     engine_if_possible(session)
     session.run("python", "benchmarks/run.py", *session.posargs)
@@ -192,10 +192,26 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def comparing(session: nox.Session) -> None:
-    """The comparison beside its peers, and its memory: the section Comparing of docs/benchmarks.md."""
+    """The comparison beside its peers, and its memory: the section Comparing of the same page."""
     install(session)
     session.install("pandas", "polars", "pyarrow", "pytest", "pytest-regressions", "torch")
     session.run("python", "benchmarks/comparing.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation's site, in .nox/site; it needs no server and no network to be read."""
+    install(session, "docs")
+    # mkdocs-material says on stderr that it will have a successor; that is nothing to be done here.
+    session.run(
+        "mkdocs",
+        "build",
+        "--strict",
+        "-f",
+        "docs/mkdocs.yml",
+        *session.posargs,
+        env={"NO_MKDOCS_2_WARNING": "1"},
+    )
 
 
 def podman_if_possible(session: nox.Session) -> str:

@@ -1,7 +1,7 @@
 """goldlock's comparison beside its peers, in one run: `python benchmarks/comparing.py [floats] [mixed] [memory]`.
 
 Every row is measured in turn with the others of its table, so that a noisy machine hits all of them; nothing but
-the comparison is measured, not how its data came into memory. Prints Markdown; docs/benchmarks.md holds a run of
+the comparison is measured, not how its data came into memory. Prints Markdown; docs/pages/explanation/measurements.md holds a run of
 it. Peers that are not installed are listed as such; pytest-regressions runs in a process of its own.
 `GOLDLOCK_BENCH_SCALE=0.01` makes everything smaller, to try the script.
 """

@@ -1,7 +1,7 @@
 """goldlock beside its peers, in one run: `python benchmarks/run.py [version] [check] [verify]`.
 
 Every row is measured alternately with the others of its table, so that a noisy machine hits all of them.
-Prints Markdown; docs/benchmarks.md holds a run of it. Run it through `nox -s bench`, in whose environment
+Prints Markdown; docs/pages/explanation/measurements.md holds a run of it. Run it through `nox -s bench`, in whose environment
 goldlock is installed.
 """
 

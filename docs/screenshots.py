@@ -28,7 +28,7 @@ from goldlock.tables import Table  # noqa: E402
 from goldlock.tolerance import Kind, Tolerance  # noqa: E402
 from goldlock_env.findings import Finding, Layer, Severity, Status  # noqa: E402
 
-IMAGES = ROOT / "docs" / "images"
+IMAGES = ROOT / "docs" / "pages" / "images"
 SIZES = {390: 1600, 1280: 2120}
 """Width to height in CSS pixels: the top of the page, not all of it."""
 SPECIES = np.array(["Setosa", "Versicolor", "Virginica"])

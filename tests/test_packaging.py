@@ -40,6 +40,9 @@ def test_every_file_of_both_packages_is_in_the_wheel_and_nothing_else(wheel: zip
     }
     assert {name for name in wheel.namelist() if ".dist-info/" not in name} == expected
     assert {"goldlock_env/probe.py", "goldlock_env/py.typed", "goldlock/py.typed"} <= expected
+    schemas = {f"goldlock/schemas/{each}.schema.json" for each in ("config", "lock", "report")}
+    assert schemas <= expected
+    assert not {name for name in wheel.namelist() if name.startswith(("docs/", "tests/", "model/"))}
 
 
 def test_the_wheel_has_its_license_and_its_command(wheel: zipfile.ZipFile) -> None:

@@ -14,7 +14,9 @@ LONGEST_TEXT = 4096
 LARGEST_INTEGER = 2**53
 MOST_ITEMS = 200_000
 
-_DIGEST = re.compile(r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})\Z")
+DIGEST = "(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})"
+"""A digest, as a regular expression."""
+_DIGEST = re.compile(rf"{DIGEST}\Z")
 
 
 class MalformedError(ValueError):
@@ -56,6 +58,13 @@ class Reader:
     def optional_digest(self, key: str) -> str | None:
         """A digest, or None when the key is absent."""
         return self.digest(key) if self._has(key) else None
+
+    def integer(self, key: str) -> int:
+        """A whole number from 0 to 2**53 that must be there."""
+        value = self.optional_integer(key)
+        if value is None:
+            raise MalformedError(self._at(key), "is missing")
+        return value
 
     def optional_integer(self, key: str) -> int | None:
         """A whole number from 0 to 2**53, or None when the key is absent."""
@@ -102,6 +111,13 @@ class Reader:
     def table(self, key: str, read: Callable[[Reader], T]) -> T | None:
         """A table read by ``read`` to its last key, or None when the key is absent."""
         return self._finished(self._rest.pop(key), self._at(key), read) if self._has(key) else None
+
+    def required_table(self, key: str, read: Callable[[Reader], T]) -> T:
+        """A table that must be there."""
+        value = self.table(key, read)
+        if value is None:
+            raise MalformedError(self._at(key), "is missing")
+        return value
 
     def each(self, key: str, read: Callable[[Reader], T]) -> Iterable[T]:
         """A list of tables, each read by ``read`` to its last key."""

@@ -121,18 +121,21 @@ def loads(text: str, *, where: str = KEY) -> Lock:
         )
     try:
         reader = Reader(document)
-        for known in ("lock-version", "created-by"):
-            reader.text(known)
-        sealed = reader.optional_text("lock-id")
-        provenance = reader.table("provenance", _read_provenance)
-        if provenance is None:
-            raise MalformedError("provenance", "is missing")
-        snapshot = _read_snapshot(reader)
+        sealed, provenance, snapshot = read_document(reader)
         reader.finish()
     except MalformedError as error:
         raise CouldNotRunError(f"{where}: {error}", hint=_WRITE_AGAIN) from None
     found = _digest(text)
     return Lock(snapshot=snapshot, provenance=provenance, id=found, integrity=_integrity(sealed, found))
+
+
+def read_document(reader: Reader) -> tuple[str | None, Provenance, Snapshot]:
+    """Ask a lock's document for its seal, its provenance and its snapshot. Raises MalformedError."""
+    for known in ("lock-version", "created-by"):
+        reader.text(known)
+    sealed = reader.optional_text("lock-id")
+    provenance = reader.required_table("provenance", _read_provenance)
+    return sealed, provenance, _read_snapshot(reader)
 
 
 def read(path: Path) -> Lock:

@@ -308,10 +308,7 @@ def _read_blas(reader: Reader) -> Blas:
 
 
 def _read_artifact(reader: Reader) -> Artifact:
-    size = reader.optional_integer("size")
-    if size is None:
-        raise MalformedError(f"{reader.path}.size", "is missing")
-    return Artifact(path=reader.text("path"), sha256=reader.digest("sha256"), size=size)
+    return Artifact(path=reader.text("path"), sha256=reader.digest("sha256"), size=reader.integer("size"))
 
 
 def known(table: Mapping[str, object]) -> Table:

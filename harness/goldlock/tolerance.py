@@ -43,6 +43,7 @@ class UpTo(str, Enum):
     """Another answer that is taken for the same one: reported as equivalent, never as identical."""
 
     NOTHING = "nothing"
+    """No other answer; takes back what golden.toml recorded."""
     SIGN = "sign"
     """A whole column times -1; for a column whose rows hold several values, each of these places by itself
     (the components of a PCA)."""

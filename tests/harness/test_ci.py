@@ -17,7 +17,7 @@ from goldlock.report import FailOn, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DOCUMENTED = ROOT / "docs" / "ci.md"
+HOW_TO = ROOT / "docs" / "pages" / "how-to"
 
 
 def test_no_input_is_a_part_of_a_script() -> None:
@@ -35,16 +35,17 @@ def test_other_actions_are_pinned_to_a_commit() -> None:
 def test_every_input_output_and_variable_is_used_and_documented() -> None:
     action = read_yaml("action.yml")
     text = (ROOT / "action.yml").read_text(encoding="utf-8")
-    documented = DOCUMENTED.read_text(encoding="utf-8")
+    documented = (HOW_TO / "github-actions.md").read_text(encoding="utf-8")
     for name in action["inputs"]:
         assert f"inputs.{name}" in text
         assert f"| `{name}` |" in documented
     for name in action["outputs"]:
         assert f"`{name}`" in documented
+    assert all(f"`{verdict.value}`" in documented for verdict in Verdict)
     job = read_yaml("ci/gitlab.yml")[".goldlock"]
+    documented = (HOW_TO / "gitlab-ci.md").read_text(encoding="utf-8")
     for name in job["variables"]:
         assert name.startswith("DOCKER_") or (f"${name}" in str(job) and f"`{name}`" in documented)
-    assert all(f"`{verdict.value}`" in documented for verdict in Verdict)
     assert all(each.value in action["inputs"]["fail-on"]["description"] for each in FailOn)
 
 

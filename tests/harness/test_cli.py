@@ -14,16 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 from tests.env.values import FULL
 
 from goldlock import __version__, config
-from goldlock.config import structure
 from goldlock.render import json as as_json
 from goldlock.report import Report
-from goldlock.tolerance import Kind
-from goldlock_env.findings import Layer, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +36,7 @@ COMMANDS = [
     "record",
     "report",
     "reproduce",
+    "schema",
     "sealed",
     "verify",
 ]
@@ -543,70 +540,3 @@ def test_the_configuration_in_the_readme_is_right() -> None:
     (text,) = re.findall(r"```toml\n(.*?)```", readme(), re.DOTALL)
     found = config.loads(text, path=Path("goldlock.toml"))
     assert [case.name for case in found.case] == ["batch", "service"]
-
-
-TABLES: dict[str, type[msgspec.Struct]] = {
-    "subject": structure.Subject,
-    "subject.limits": structure.Limits,
-    "subject.build": structure.Build,
-    "subject.build.base": structure.BaseImage,
-    "subject.local": structure.Local,
-    "case": structure.Case,
-    "case.command": structure.Command,
-    "case.http": structure.Http,
-    "case.columns.NAME": structure.Column,
-    "training": structure.Training,
-    "accepted": structure.Accepted,
-    "policy": structure.Document,
-}
-
-
-def documented() -> dict[str, str]:
-    """The text about each table in docs/configuration.md."""
-    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    parts = re.split(r"^(?:#+ )?(?:Exactly one of:\n\n)?`\[+([A-Za-z.]+)\]+`", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def key_names(table: type[msgspec.Struct]) -> set[str]:
-    return {field.encode_name for field in msgspec.structs.fields(table)}
-
-
-def test_every_table_is_documented() -> None:
-    found = documented()
-    # `[policy]` is also shown as an example.
-    assert found.keys() == TABLES.keys()
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_every_key_is_documented_where_its_table_is(table: str) -> None:
-    words = set(re.findall(r"[a-z-]+", " ".join(re.findall(r"`([^`]+)`", documented()[table]))))
-    elsewhere = {
-        name.partition(f"{table}.")[2].partition(".")[0] for name in TABLES if name.startswith(f"{table}.")
-    }
-    if table == "policy":
-        elsewhere = {"subject", "case", "training", "policy", "accepted"}
-    assert key_names(TABLES[table]) - words - elsewhere == set()
-    if table == "case.http":
-        assert key_names(structure.Readiness) - words == set()
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_no_key_is_documented_that_is_not_there(table: str) -> None:
-    words = set(re.findall(r"`([a-z-]+)`", documented()[table]))
-    known = key_names(TABLES[table])
-    values = {"true", "false", "record", *(severity.value for severity in Severity), "ignore"}
-    values |= {layer.value for layer in Layer} | {kind.value for kind in Kind}
-    if table == "case.http":
-        values |= {"names", "rows", "records", "columns", "row", "record"} | key_names(structure.Readiness)
-    if table == "case.columns.NAME":
-        values |= {"actual", "expected"}
-    assert words - known - values == set()
-
-
-def test_the_documented_defaults_of_sizes_and_times_are_those_of_the_code() -> None:
-    for table, text in documented().items():
-        by_name = {field.encode_name: field.default for field in msgspec.structs.fields(TABLES[table])}
-        for name, told in re.findall(r"`([a-z-]+)` \(`?\"?([0-9.]+[kmg]?)\"?`?[,)]", text):
-            if name in by_name:
-                assert str(by_name[name]) == told, (table, name)

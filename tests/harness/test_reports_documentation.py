@@ -1,4 +1,4 @@
-"""The examples in docs/reports.md are what goldlock writes."""
+"""The examples in docs/pages/reference/reports.md are what goldlock writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.harness.runners import ROOT
 
 from goldlock.render import ReportFormat, rendered, terminal
 
-DOCUMENT = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+DOCUMENT = (ROOT / "docs" / "pages" / "reference" / "reports.md").read_text(encoding="utf-8")
 SECTIONS = {
     "Text": ReportFormat.TEXT,
     "JSON": ReportFormat.JSON,

@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from goldlock import __version__
-from goldlock.cli import _checking, _probing, _recording
+from goldlock.cli import _checking, _probing, _recording, _schema
 from goldlock.cli._shared import colour
 from goldlock.errors import GoldlockError, Interrupted
 from goldlock.interruption import installed
@@ -125,6 +125,7 @@ for _command in (
     _checking.report,
     _probing.probe,
     _recording.sealed,
+    _schema.schema,
 ):
     cli.add_command(_command)
 

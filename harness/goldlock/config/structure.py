@@ -56,8 +56,11 @@ class Limits(_Table, frozen=True, kw_only=True):
     """`[subject.limits]`: what a subject may use."""
 
     memory: str = "4g"
+    """Sizes are such as `512m` or `1.5g`, in powers of 1024."""
     cpus: float | None = None
+    """How many CPUs' time; all of them where nothing is said."""
     processes: int = 512
+    """Processes and threads at once."""
     output: str = "64m"
     """The most that is read of one answer."""
     scratch: str = "256m"
@@ -86,32 +89,46 @@ class BaseImage(_Table, frozen=True, kw_only=True):
 
 
 class Build(_Table, frozen=True, kw_only=True):
-    """`[subject.build]`: how the image is made; paths are relative to goldlock.toml."""
+    """`[subject.build]`: how the image is made.
+
+    The wheels are downloaded once into a cache on the host, their hashes checked; the build has no network, so that
+    the Dockerfile installs with `pip install --no-index --find-links wheelhouse --require-hashes`. An image is built
+    again only where its inputs have changed: their digest is a label of the image.
+    """
 
     context: str = "."
+    """Folder that is sent to the engine; its .dockerignore applies."""
     dockerfile: str = "Dockerfile"
     target: str | None = None
+    """Stage to build; the last one where nothing is said."""
     arguments: dict[str, str] = {}
+    """Build arguments."""
     python: str = ""
-    """Version of the image's interpreter, such as "3.8", for which wheels are chosen."""
+    """Version of the image's interpreter, such as "3.8", for which wheels are chosen; needed with `requirements`."""
     requirements: tuple[str, ...] = ()
-    """Locked requirement files whose wheels are downloaded, checked, and put into the wheelhouse."""
+    """Requirements files by pip-tools, with every hash, whose wheels are put into the wheelhouse."""
     wheelhouse: str = "wheelhouse"
     """Folder in the build context that receives the wheels."""
     base: BaseImage | None = None
 
 
 class Local(_Table, frozen=True, kw_only=True):
-    """`[subject.local]`: the subject where no engine answers, in a cached virtual environment."""
+    """`[subject.local]`: the subject where no engine answers, in a cached virtual environment.
+
+    Commands run in goldlock.toml's folder, with the locked numeric variables.
+    """
 
     python: str
     """Version of the interpreter, such as "3.8"."""
     requirements: tuple[str, ...]
+    """Requirements files by pip-tools, with every hash."""
     prepare: tuple[str, ...] = ()
     """Command run once in the new environment, for what the image's build does after installing;
     `{site}` stands for its site-packages folder."""
     environment: dict[str, str] = {}
+    """Environment variables to set."""
     artifacts: tuple[str, ...] = ()
+    """Model files or folders on this host, in the order of `subject.artifacts`."""
 
 
 class Compose(_Table, frozen=True, kw_only=True):
@@ -126,8 +143,10 @@ class Subject(_Table, frozen=True, kw_only=True):
     """`[subject]`: what is checked; one of image, container and compose says where it comes from."""
 
     name: str
+    """What reports call it."""
     image: str | None = None
-    """Name, digest or id; of a compose service that of its image, once it is read."""
+    """Name, digest or id of its image; `goldlock build` tags the image so. Of a compose service that of its image,
+    once it is read."""
     container: str | None = None
     """Name or id of a container that runs already: it is asked, and neither started nor stopped."""
     compose: Compose | None = None
@@ -143,10 +162,13 @@ class Subject(_Table, frozen=True, kw_only=True):
     """As `entrypoint`."""
     working_dir: str | None = None
     artifacts: tuple[str, ...] = ()
-    """Model files or folders inside the subject."""
+    """Model files or folders inside the image; their SHA-256 is locked."""
     environment: dict[str, str] = {}
+    """Environment variables to set."""
     user: str | None = None
+    """`uid` or `uid:gid`; the image's own where nothing is said, or nobody where that is root."""
     writable: bool = False
+    """Whether the root file system may be written."""
     limits: Limits = Limits()
 
 
@@ -156,15 +178,24 @@ class Readiness(_Table, frozen=True, kw_only=True):
     path: str = "/"
     status: int = 200
     timeout: float = 120
+    """Seconds until goldlock gives up."""
 
 
 class Command(_Table, frozen=True, kw_only=True):
-    """`[case.command]`: ask by running a command; without `{input}` stdin, without `{output}` stdout."""
+    """`[case.command]`: ask by running a command.
+
+    Output may be a record, a list of records, `{"columns": {"name": [...]}}` or `{"name": [...]}`; what is nested in
+    a record is a column named by its path, such as `box.width`.
+    """
 
     run: tuple[str, ...]
+    """Words, no shell. `{input}` and `{output}` stand for the paths of two files; without `{input}` the inputs go to
+    stdin, without `{output}` the answer is read from stdout."""
     input: Format = Format.CSV
+    """Inputs of another format are converted; JSON is then a list of records."""
     output: Format = Format.CSV
     timeout: float = 600
+    """Seconds."""
 
     @property
     def reads_stdin(self) -> bool:
@@ -176,37 +207,55 @@ class Command(_Table, frozen=True, kw_only=True):
 
 
 class Http(_Table, frozen=True, kw_only=True):
-    """`[case.http]`: ask by HTTP; bodies are JSON, mapped with JMESPath."""
+    """`[case.http]`: ask by HTTP; bodies are JSON, mapped with [JMESPath](https://jmespath.org)."""
 
     path: str
+    """Where the request goes, such as `/predict`."""
     request: str
-    """JMESPath over the inputs that gives the request's body."""
+    """JMESPath that makes the request's body from `{names, rows, records, columns, row, record}`: the columns' names;
+    the rows as lists, as objects, and by column; and the first row as a list and as an object, for services that take
+    one (`batch = 1`)."""
     response: dict[str, str]
     """Output column to the JMESPath that finds it in the answer."""
     port: int = 8000
+    """Port of the service inside the container."""
     method: str = "POST"
     headers: dict[str, str] = {}
     start: tuple[str, ...] = ()
     """Command that starts the service; empty: the image's own entry point."""
     batch: int | None = None
-    """Rows in one request; None: all of them."""
+    """Rows in one request; all of them where nothing is said."""
     ready: Readiness = Readiness()
     timeout: float = 60
+    """Seconds for one request."""
     local_start: tuple[str, ...] = ()
     """Command that starts it without an engine; `{port}` stands for a free port."""
 
 
 class Column(_Table, frozen=True, kw_only=True):
-    """`[case.columns.NAME]`: how far one output column may be from its golden."""
+    """`[case.columns.NAME]`: how far one output column may be from its golden.
+
+    What stands here goes before what golden.toml recorded. Where nothing is said anywhere, text is a label; floats are
+    close, rtol 1e-9 (1e-5 below float64), atol 0, 4 ulp; everything else is exact.
+
+    A column that passes only because of `up-to` or `loose` is reported as equivalent, never as identical, with what was
+    taken for what.
+    """
 
     kind: Kind | None = None
     rtol: float | None = None
+    """A number passes where `|actual - expected| <= atol + rtol * |expected|`; for `close` and `probability`, not for
+    text, true/false and dates."""
     atol: float | None = None
+    """See `rtol`; in the column's own unit."""
     ulp: int | None = None
+    """A number also passes where at most so many representable numbers lie between it and the expected one."""
     reason: str = ""
+    """Why it is ignored, or why its tolerance is what it is; `ignore` needs one."""
     scores: str | tuple[str, ...] = ()
-    """A label's columns of scores, from which its margin is taken: one a class, or a single one with a shape."""
+    """For a `label`: the column, or a list of columns (one a class), from which its margin is taken."""
     up_to: UpTo | None = None
+    """`sign` is for `close` and `exact`, `names` for `label` and `exact`."""
     loose: tuple[Loose, ...] | None = None
 
     @property
@@ -219,12 +268,15 @@ class Column(_Table, frozen=True, kw_only=True):
 
 
 class Case(_Table, frozen=True, kw_only=True):
-    """`[[case]]`: one set of inputs and the way to ask for its outputs."""
+    """`[[case]]`: one set of inputs and the way to ask for its outputs: a command or HTTP, exactly one of them."""
 
     name: str
     inputs: str
+    """File of inputs: `.csv`, `.json`, `.jsonl`, `.npz`, `.npy`, `.parquet` or `.arrow`; `record` copies it into the
+    golden."""
     golden: str = ""
-    """Folder of the golden; `goldens/<name>` where nothing is said."""
+    """Folder of the golden; `goldens/NAME` where nothing is said. Others of the case stand beside it, as
+    `NAME@OTHER`."""
     command: Command | None = None
     http: Http | None = None
     columns: dict[str, Column] = {}
@@ -248,10 +300,11 @@ class Case(_Table, frozen=True, kw_only=True):
 
 
 class Training(_Table, frozen=True, kw_only=True):
-    """`[[training]]`: how the artifacts are made again."""
+    """`[[training]]`: how the artifacts are made again, by `goldlock reproduce`."""
 
     name: str
     image: str
+    """Reference of the image in which it trains."""
     run: tuple[str, ...]
     """`{output}` stands for the folder into which the artifacts go, `{name}` for the input of that name."""
     recorded: str
@@ -260,14 +313,19 @@ class Training(_Table, frozen=True, kw_only=True):
     inputs: dict[str, str] = {}
     """Placeholder name to host file."""
     environment: dict[str, str] = {}
+    """Environment variables to set."""
     timeout: float = 1800
+    """Seconds."""
 
 
 class Accepted(_Table, frozen=True, kw_only=True):
-    """`[[accepted]]`: a difference of the environment that is known and accepted for a while."""
+    """`[[accepted]]`: a difference of the environment that is known and accepted for a while.
+
+    It is shown as accepted, does not make a drift, and comes back on the day after `until`.
+    """
 
     finding: str
-    """Its name in reports: layer and key."""
+    """Its name in reports, layer and key: `packages.certifi`."""
     reason: str
     until: dt.date
     """The last day on which it is accepted."""
@@ -276,11 +334,17 @@ class Accepted(_Table, frozen=True, kw_only=True):
 
 
 class Document(_Table, frozen=True, kw_only=True):
-    """The whole file."""
+    """People write this file; goldlock never changes one.
+
+    It is read strictly: an unknown or misspelt key is an error that names the file, the line, the key's path and the
+    nearest right name, and all errors are told at once (exit code 2). Paths on the host are relative to the file.
+    """
 
     subject: Subject
     case: tuple[Case, ...] = ()
     training: tuple[Training, ...] = ()
     policy: dict[str, str] = {}
+    """Severities by layer, or by layer and key: `error`, `warning`, `info` or `ignore`; the most specific wins."""
     accepted: tuple[Accepted, ...] = ()
     lock: str = "goldlock.lock"
+    """The lock file."""

@@ -1,6 +1,6 @@
 """What the JSON report says beside the fields of its values, for readers that do not want to work it out.
 
-The one list of these keys: `goldlock.render.json` writes them, `goldlock.render.schema` describes them, and
+The one list of these keys: `goldlock.render.json` writes them, `goldlock.schemas` describes them, and
 reading a report skips them.
 """
 

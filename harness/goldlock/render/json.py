@@ -4,7 +4,7 @@
 "inf" and "-inf" (RFC 8259 has no numbers for them); a cell's type says which it is, so that only among the inputs,
 whose types are not told, do they come back as text. ASCII only: no terminal is steered, and no encoding, nor half a
 surrogate pair, breaks it. What can be derived (verdicts, exit code, shares) is written for other readers and
-derived again when read. report.schema.json beside this file describes it all.
+derived again when read. `goldlock schema report` describes it all.
 """
 
 from __future__ import annotations

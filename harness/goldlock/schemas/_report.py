@@ -1,35 +1,28 @@
-"""The JSON Schema (draft 2020-12) of the JSON report, made from the types that the report is made of.
+"""The schema of the JSON report, made from the types that the report is made of.
 
-`python -m goldlock.render.schema` prints it; report.schema.json beside this file is what it printed last. Every key
-is always written, and is therefore required; later versions 2.x may add keys, so that a reader has to skip those it
-does not know.
+Every key is always written, and is therefore required; later versions 2.x may add keys, so that a reader has to skip
+those it does not know.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
 from goldlock.render.derived import DERIVED
 from goldlock.render.json import NOT_FINITE
 from goldlock.report import REPORT_VERSION, Report
+from goldlock.schemas._parts import REFERENCE, Schema, document, of_types
 
-FILE = "report.schema.json"
-DRAFT = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCE = "#/$defs/{name}"
 _NUMBER = "Number"
-_Schema = dict[str, Any]
 
 
-def schema() -> dict[str, object]:
+def schema() -> Schema:
     """Return the schema of what `goldlock.render.json.render` writes."""
-    _, parts = msgspec.json.schema_components([Report], ref_template=_REFERENCE)
-    definitions = {name: cast("_Schema", _numbers(part)) for name, part in parts.items()}
+    definitions = {name: cast("Schema", _numbers(part)) for name, part in of_types(Report).items()}
     for owner, keys in DERIVED.items():
-        kinds, found = msgspec.json.schema_components([each.kind for each in keys], ref_template=_REFERENCE)
+        kinds, found = msgspec.json.schema_components([each.kind for each in keys], ref_template=REFERENCE)
         for each, kind in zip(keys, kinds, strict=True):
             definitions[owner.__name__]["properties"][each.key] = {**kind, "description": each.meaning}
         definitions.update({name: part for name, part in found.items() if name not in definitions})
@@ -43,17 +36,7 @@ def schema() -> dict[str, object]:
         "description": "A number, or the name of one that JSON has none for.",
         "anyOf": [{"type": "number"}, {"enum": list(NOT_FINITE)}],
     }
-    return {
-        "$schema": DRAFT,
-        "title": f"goldlock report, version {REPORT_VERSION}",
-        "$ref": _REFERENCE.format(name="Report"),
-        "$defs": dict(sorted(definitions.items())),
-    }
-
-
-def render() -> str:
-    """Return the schema as it stands in report.schema.json."""
-    return json.dumps(schema(), indent=2) + "\n"
+    return document(f"goldlock report, version {REPORT_VERSION}", Report, definitions)
 
 
 def _numbers(part: object) -> object:
@@ -63,9 +46,8 @@ def _numbers(part: object) -> object:
     if not isinstance(part, dict):
         return part
     if part.get("type") == "number":
-        return {"$ref": _REFERENCE.format(name=_NUMBER)}
+        return {
+            "$ref": REFERENCE.format(name=_NUMBER),
+            **{key: part[key] for key in ("description",) if key in part},
+        }
     return {key: _numbers(each) for key, each in part.items() if key not in {"default", "required"}}
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())
