@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from goldlock.tables import Array, Batches, Format, Table
 
 _POLL = 0.05
+_READY_LIMIT = 1 << 20
+"""Bytes of an answer that says whether a service is ready."""
 
 
 def wait_until_ready(session: Session, http: Http) -> None:
-    """Ask the readiness path until it answers with the stated status.
+    """Ask the readiness path until it answers with the stated status, and `when` holds for what it says.
 
     Raises:
         SubjectError: the service ended, or was not ready in time.
@@ -51,14 +53,30 @@ def wait_until_ready(session: Session, http: Http) -> None:
             try:
                 url = _url(session, http.ready.path)
                 with client.ask("GET", url, seconds=min(left, 5)) as answer:
-                    if answer.status_code == http.ready.status:
+                    if answer.status_code != http.ready.status:
+                        seen = f"{http.ready.path} answered {answer.status_code}, not {http.ready.status}"
+                    elif not http.ready.when or _holds(http.ready.when, answer):
                         return
-                    seen = f"{http.ready.path} answered {answer.status_code}, not {http.ready.status}"
+                    else:
+                        seen = f"of what {http.ready.path} answered, `{http.ready.when}` is not true"
             except requests.RequestException as error:
                 inner = getattr(error.args[0] if error.args else None, "reason", None)
                 if not isinstance(inner, urllib3.exceptions.NewConnectionError):
                     seen = f"{http.ready.path}: {_reason(error)}"
             time.sleep(_POLL)
+
+
+def _holds(expression: str, answer: requests.Response) -> bool:
+    """Whether an expression is true (JMESPath: neither false, null nor empty) of an answer's JSON."""
+    content = bytearray()
+    for piece in answer.iter_content(1 << 16):
+        content += piece
+        if len(content) > _READY_LIMIT:
+            return False
+    try:
+        return bool(jmespath.search(f"!(!({expression}))", json.loads(content)))
+    except (ValueError, RecursionError, jmespath.exceptions.JMESPathError):
+        return False
 
 
 def ask(session: Session, http: Http, inputs: Path, inputs_format: Format, *, limit: int) -> Table:
