@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import jmespath
@@ -93,24 +94,53 @@ def ask(session: Session, http: Http, inputs: Path, inputs_format: Format, *, li
         SubjectError: an error status, an answer that is not JSON or not what the mapping expects.
         ConfigurationError: the request's expression fails on these inputs.
     """
-    table = open_table(inputs, inputs_format, where="the case's inputs")
     gathered: dict[str, list[object]] = {}
+    for each in answers(session, http, inputs, inputs_format, limit=limit):
+        columns = _columns(each.value, http, each.rows, each.where)
+        if each.start and columns.keys() != gathered.keys():
+            absent = sorted(columns.keys() ^ gathered.keys())
+            raise SubjectError(
+                f"{each.where} has other columns than the answers before it: {', '.join(absent)}"
+            )
+        for column, values in columns.items():
+            gathered.setdefault(column, []).extend(values)
+    return from_columns(gathered)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a service said to one request."""
+
+    start: int
+    """Number of the first row that was asked for."""
+    rows: int
+    value: object
+    """Its JSON."""
+    where: str
+    """What messages call it."""
+
+
+class RefusedError(SubjectError):
+    """The service answered with a status that is no success."""
+
+    def __init__(self, message: str, *, status: int, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+def answers(
+    session: Session, http: Http, inputs: Path, inputs_format: Format, *, limit: int
+) -> Iterator[Answer]:
+    """Send the requests of a case one after the other, and yield what is answered; arguments and errors as `ask`."""
+    table = open_table(inputs, inputs_format, where="the case's inputs")
     with contextlib.closing(deadline.Client()) as client:
         for start, part in _parts(table, http.batch or max(table.rows, 1)):
             where = f"the answer to rows {start} to {start + len(part) - 1}"
             body = _body(http.request, document(table.names, part))
             content = _send(client, session, http, body, where=where, limit=limit)
-            answer = parse_json(content, where=where, limits=Limits(size=limit))
+            value = parse_json(content, where=where, limits=Limits(size=limit))
             limit -= len(content)
-            columns = _columns(answer, http, len(part), where)
-            if start and columns.keys() != gathered.keys():
-                absent = sorted(columns.keys() ^ gathered.keys())
-                raise SubjectError(
-                    f"{where} has other columns than the answers before it: {', '.join(absent)}"
-                )
-            for column, values in columns.items():
-                gathered.setdefault(column, []).extend(values)
-    return from_columns(gathered)
+            yield Answer(start=start, rows=len(part), value=value, where=where)
 
 
 def _parts(table: Batches, size: int) -> Iterator[tuple[int, list[tuple[object, ...]]]]:
@@ -188,8 +218,9 @@ def _send(
         ) from error
     if status // 100 != 2:  # the class of success, RFC 9110 section 15
         said = bytes(content[:500]).decode("utf-8", "replace").strip()
-        raise SubjectError(
+        raise RefusedError(
             f"{http.method} {http.path} answered {status}" + (f": {said}" if said else ""),
+            status=status,
             hint="check method, path, headers and request of the case in goldlock.toml",
         )
     return bytes(content)

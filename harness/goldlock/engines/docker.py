@@ -103,6 +103,15 @@ class DockerEngine:
                 ) from error
         return found
 
+    def container(self, name: str) -> dict[str, Any] | None:
+        """What the Engine API says of a container, None where the engine does not have it."""
+        with _translated(f"look at container {name}"):
+            try:
+                found: dict[str, Any] = self.api.inspect_container(name)
+            except docker.errors.NotFound:
+                return None
+        return found
+
     def image(self, reference: str) -> ImageLayer | None:
         """What identifies an image, None where the engine does not have it."""
         found = self.inspect(reference)

@@ -10,7 +10,9 @@ from goldlock.formats import Format
 from goldlock.proposing.seen import Seen, unshelled
 
 _INPUT = re.compile(r"--?(i|in|input|inputs|infile|in-file|input-(?:file|path|csv)|data|features|csv|source)")
-_OUTPUT = re.compile(r"--?(o|out|output|outputs|outfile|out-file|output-(?:file|path|csv)|predictions|target|dest)")
+_OUTPUT = re.compile(
+    r"--?(o|out|output|outputs|outfile|out-file|output-(?:file|path|csv)|predictions|target|dest)"
+)
 _DECLARED = re.compile(r"""(?:add_argument|option|argument)\(\s*((?:["'][\w-]+["']\s*,?\s*)+)""")
 _HELP = {"-h", "--help"}
 _MAGIC = (
@@ -58,7 +60,11 @@ def sniffed(data: bytes) -> Format | None:
         return None
     if lines[0].lstrip().startswith(("{", "[")):
         if _is_json(said):
-            return Format.JSONL if lines[0].startswith("{") and len(lines) == 1 and _is_row(lines[0]) else Format.JSON
+            return (
+                Format.JSONL
+                if lines[0].startswith("{") and len(lines) == 1 and _is_row(lines[0])
+                else Format.JSON
+            )
         return Format.JSONL if all(_is_json(line) for line in lines) else None
     commas = {line.count(",") for line in lines if '"' not in line}
     return Format.CSV if len(commas) <= 1 else None
@@ -128,7 +134,13 @@ def _filled(words: Sequence[str]) -> tuple[tuple[str, ...], bool]:
             skip = False
             continue
         flag, equals, _ = word.partition("=")
-        name = "{input}" if _INPUT.fullmatch(_dashed(flag)) else "{output}" if _OUTPUT.fullmatch(_dashed(flag)) else ""
+        name = (
+            "{input}"
+            if _INPUT.fullmatch(_dashed(flag))
+            else "{output}"
+            if _OUTPUT.fullmatch(_dashed(flag))
+            else ""
+        )
         if not name or not flag.startswith("-"):
             found.append(word)
         elif equals:
@@ -145,7 +157,9 @@ def _without_files(words: Sequence[str]) -> tuple[Sequence[str], list[bool]]:
     kept, skip = [], False
     for word in words:
         flag, equals, _ = word.partition("=")
-        is_file = flag.startswith("-") and bool(_INPUT.fullmatch(_dashed(flag)) or _OUTPUT.fullmatch(_dashed(flag)))
+        is_file = flag.startswith("-") and bool(
+            _INPUT.fullmatch(_dashed(flag)) or _OUTPUT.fullmatch(_dashed(flag))
+        )
         kept.append(not (skip or is_file))
         skip = is_file and not equals
     return words, kept
@@ -158,7 +172,9 @@ def _program(seen: Seen) -> str:
             if file == word or file.rpartition("/")[2] == word.rpartition("/")[2]:
                 return file
     module = next((seen.words[i + 1] for i, word in enumerate(seen.words[:-1]) if word == "-m"), "")
-    return next((file for file in seen.sources if module and file.endswith(module.replace(".", "/") + ".py")), "")
+    return next(
+        (file for file in seen.sources if module and file.endswith(module.replace(".", "/") + ".py")), ""
+    )
 
 
 def _declared(seen: Seen) -> list[str]:

@@ -71,9 +71,7 @@ class Dockerfile:
             if target.lower() == stage.name.lower() or target == str(number):
                 return stage
         named = ", ".join(stage.name for stage in self.stages if stage.name) or "none"
-        raise ConfigurationError(
-            f"the Dockerfile has no stage {target!r}", hint=f"its named stages: {named}"
-        )
+        raise ConfigurationError(f"the Dockerfile has no stage {target!r}", hint=f"its named stages: {named}")
 
 
 def parse(
@@ -137,7 +135,9 @@ def _after(stage: Stage, word: str, rest: str, variables: dict[str, str]) -> Sta
             return replace(stage, labels={**stage.labels, **labels})
         case "EXPOSE":
             words = _filled(rest, variables).split()
-            ports = [int(port[0]) for each in words if (port := re.match(r"\d+", each)) and "/udp" not in each]
+            ports = [
+                int(port[0]) for each in words if (port := re.match(r"\d+", each)) and "/udp" not in each
+            ]
             return replace(stage, ports=tuple(dict.fromkeys([*stage.ports, *ports])))
         case "ENTRYPOINT":
             # "If CMD is defined from the base image, setting ENTRYPOINT will reset CMD to an empty value."

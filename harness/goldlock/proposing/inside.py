@@ -28,7 +28,7 @@ names = set("MLmodel saved_model.pb model.json weights.json model.txt model.npz 
 here = os.getcwd()
 places = [here, "/app", "/model", "/models", "/opt/ml/model", "/opt/ml", "/opt/model", "/opt/app", "/srv", "/src", "/home", "/mnt/models"]
 places += [v for k, v in sorted(os.environ.items()) if "MODEL" in k.upper() and v.startswith("/") and os.path.exists(v)]
-models, sources, left, seen = [], {}, 20000, set()
+models, sources, examples, left, seen = [], {}, {}, 20000, set()
 for place in places:
     if place == "/" or not os.path.isdir(place):
         if place != "/" and os.path.isfile(place): models.append(place)
@@ -45,6 +45,11 @@ for place in places:
             folders[:] = []
             if "pyvenv.cfg" in files: continue
         models += [os.path.join(folder, f) for f in sorted(files) if f in names or f.lower().endswith(ends)]
+        for name in ("serving_input_example.json", "input_example.json"):
+            path = os.path.join(folder, name)
+            if name in files and len(examples) < 4 and os.path.getsize(path) < 65536:
+                with open(path, "rb") as file:
+                    examples[path] = file.read().decode("utf-8", "replace")
 for folder in ([here] if here != "/" else []) + ["/app", "/src", "/srv"]:
     try:
         inside = sorted(os.listdir(folder))
@@ -56,7 +61,7 @@ for folder in ([here] if here != "/" else []) + ["/app", "/src", "/srv"]:
         if name.endswith(".py") and len(sources) < 30 and os.path.isfile(path) and os.path.getsize(path) < 65536:
             with open(path, "rb") as file:
                 sources[path] = file.read().decode("utf-8", "replace")
-print(sys.argv[1] + json.dumps({"folder": here, "models": models[:1000], "sources": sources}))
+print(sys.argv[1] + json.dumps({"folder": here, "models": models[:1000], "sources": sources, "examples": examples}))
 """
 _LISTENING = r"""
 import json, sys
@@ -80,6 +85,8 @@ class Inside:
     folder: str = "/"
     models: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+    """Texts of MLflow's examples of inputs, by path."""
 
 
 def look(session: Session, python: Sequence[str]) -> Inside:
@@ -87,7 +94,12 @@ def look(session: Session, python: Sequence[str]) -> Inside:
     found = _asked(session, python, _LOOK)
     sources = {name: str(text) for name, text in table(found.get("sources")).items()}
     models = tuple(str(each) for each in listed(found.get("models")))
-    return Inside(folder=str(found.get("folder") or "/"), models=grouped(models), sources=sources)
+    return Inside(
+        folder=str(found.get("folder") or "/"),
+        models=grouped(models),
+        sources=sources,
+        examples={name: str(text) for name, text in table(found.get("examples")).items()},
+    )
 
 
 def listening(session: Session, python: Sequence[str]) -> tuple[int, ...]:

@@ -33,9 +33,7 @@ def operations(document: object) -> list[Operation]:
     return sorted(found, key=lambda each: (_rank(each.path), each.path))
 
 
-def requests(
-    operation: Operation, document: object, inputs: Inputs
-) -> Iterator[tuple[str, int | None]]:
+def requests(operation: Operation, document: object, inputs: Inputs) -> Iterator[tuple[str, int | None]]:
     """Request expressions that fit the operation's body, each with its batch (None: all rows at once)."""
     root, schema = table(document), operation.schema
     kind = _kind(schema, root)
@@ -79,7 +77,9 @@ def _kind(schema: Mapping[str, object], root: Mapping[str, object]) -> str:
         return kinds[0]
     if schema.get("type") == "array":
         items = _kind(_resolved(schema.get("items"), root), root)
-        return {"row": "rows", "rows": "rows", "record": "records"}.get(items, "any" if items == "any" else "row")
+        return {"row": "rows", "rows": "rows", "record": "records"}.get(
+            items, "any" if items == "any" else "row"
+        )
     if schema.get("type") == "object" or "properties" in schema:
         return "record"
     return "scalar" if "type" in schema else "any"

@@ -145,7 +145,9 @@ class KServe:
         elif described:
             tensors.append(_matrix_tensor(described[0], numbers))
         else:
-            tensors += [_matrix_tensor({"name": "input-0", "datatype": kind}, kind) for kind in ("FP64", "FP32")]
+            tensors += [
+                _matrix_tensor({"name": "input-0", "datatype": kind}, kind) for kind in ("FP64", "FP32")
+            ]
         if not described and inputs.names:
             each_column = [{"name": name, "datatype": numbers, "shape": [-1]} for name in inputs.names]
             tensors.append(", ".join(_column_tensor(each, numbers) for each in each_column))
@@ -166,7 +168,11 @@ class KServe:
         named += [str(table(each)["name"]) for each in listed(index.body) if "name" in table(each)]
         said = flag_in(seen.words, "--model_name", "--model-name")
         said = said or next(
-            (seen.environment[name] for name in ("MODEL_NAME", "MLSERVER_MODEL_NAME") if name in seen.environment),
+            (
+                seen.environment[name]
+                for name in ("MODEL_NAME", "MLSERVER_MODEL_NAME")
+                if name in seen.environment
+            ),
             "",
         )
         return said if said and (not named or said in named) else (named[0] if named else said or "model")
@@ -176,16 +182,16 @@ def _matrix_tensor(described: Mapping[str, object], otherwise: str) -> str:
     shape = listed(described.get("shape"))
     sizes = "[length(rows)]" if len(shape) == 1 else "[length(rows), length(names)]"
     kind = str(described.get("datatype") or otherwise)
-    return f"{{name: {text(str(described.get('name')))}, shape: {sizes}, datatype: {text(kind)}, data: rows[]}}"
+    return (
+        f"{{name: {text(str(described.get('name')))}, shape: {sizes}, datatype: {text(kind)}, data: rows[]}}"
+    )
 
 
 def _column_tensor(described: Mapping[str, object], otherwise: str) -> str:
     name = str(described.get("name"))
     sizes = "[length(rows), `1`]" if len(listed(described.get("shape"))) == 2 else "[length(rows)]"
     kind = str(described.get("datatype") or otherwise)
-    return (
-        f"{{name: {text(name)}, shape: {sizes}, datatype: {text(kind)}, data: {path(['columns', name])}}}"
-    )
+    return f"{{name: {text(name)}, shape: {sizes}, datatype: {text(kind)}, data: {path(['columns', name])}}}"
 
 
 class Cog:
@@ -222,7 +228,11 @@ class Cog:
             ]
         for request, batch in requests:
             yield Attempt(
-                path="/predictions", request=request, batch=batch, within=("output",), usual={"output": "output"}
+                path="/predictions",
+                request=request,
+                batch=batch,
+                within=("output",),
+                usual={"output": "output"},
             )
 
     def _document(self, answers: Answers) -> Mapping[str, object]:
@@ -293,7 +303,9 @@ class Plain:
 
     def hint(self, seen: Seen) -> str:
         if found := self._routes(seen):
-            return f"{seen.package('flask', 'fastapi', 'bottle', 'aiohttp') or 'a program'} with POST {found[0]}"
+            return (
+                f"{seen.package('flask', 'fastapi', 'bottle', 'aiohttp') or 'a program'} with POST {found[0]}"
+            )
         return seen.package("flask", "gunicorn", "waitress") if _runs_web_framework(seen) else ""
 
     def questions(self, seen: Seen, answers: Answers) -> tuple[Question, ...]:
@@ -307,9 +319,16 @@ class Plain:
 
     def attempts(self, seen: Seen, answers: Answers, inputs: Inputs) -> Iterator[Attempt]:
         source = "\n".join(seen.sources.values())
-        named = re.findall(r"""(?:json|get_json\([^)]*\)|body|payload|data|request)(?:\[|\.get\()\s*["'](\w+)["']""", source)
+        named = re.findall(
+            r"""(?:json|get_json\([^)]*\)|body|payload|data|request)(?:\[|\.get\()\s*["'](\w+)["']""", source
+        )
         keys = list(dict.fromkeys([*(each for each in named if each not in inputs.names), *self._keys]))
-        whole: list[tuple[str, int | None]] = [("rows", None), ("records", None), ("columns", None), ("record", 1)]
+        whole: list[tuple[str, int | None]] = [
+            ("rows", None),
+            ("records", None),
+            ("columns", None),
+            ("record", 1),
+        ]
         by_record = set(named) & set(inputs.names)
         for path_ in dict.fromkeys([*self._routes(seen), *self._paths]):
             requests: list[tuple[str, int | None]] = [("record", 1)] if by_record else []
@@ -356,4 +375,6 @@ def _healthy(answers: Answers, *, otherwise: str) -> Ready:
 
 
 def _runs_web_framework(seen: Seen) -> bool:
-    return bool(re.search(r"\b(flask|gunicorn|uvicorn|waitress|hypercorn|uwsgi)\b", seen.line)) or bool(seen.ports)
+    return bool(re.search(r"\b(flask|gunicorn|uvicorn|waitress|hypercorn|uwsgi)\b", seen.line)) or bool(
+        seen.ports
+    )
