@@ -18,7 +18,7 @@ from goldlock.errors import ConfigurationError, SubjectError
 from goldlock.tables import Limits, from_columns, open_table, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from numpy import bool_
@@ -130,7 +130,7 @@ class RefusedError(SubjectError):
 
 def answers(
     session: Session, http: Http, inputs: Path, inputs_format: Format, *, limit: int
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Send the requests of a case one after the other, and yield what is answered; arguments and errors as `ask`."""
     table = open_table(inputs, inputs_format, where="the case's inputs")
     with contextlib.closing(deadline.Client()) as client:

@@ -14,8 +14,31 @@ from goldlock.proposing.recognising import listed, table
 
 # What services say about themselves and the request, beside the outputs.
 _ABOUT = frozenset(
-    "completed_at created_at duration elapsed error id latency logs message metrics model model_id model_name"
-    " model_version ok request_id started_at status success time timestamp took version".split()
+    [
+        "completed_at",
+        "created_at",
+        "duration",
+        "elapsed",
+        "error",
+        "id",
+        "latency",
+        "logs",
+        "message",
+        "metrics",
+        "model",
+        "model_id",
+        "model_name",
+        "model_version",
+        "ok",
+        "request_id",
+        "started_at",
+        "status",
+        "success",
+        "time",
+        "timestamp",
+        "took",
+        "version",
+    ]
 )
 
 
@@ -134,7 +157,7 @@ def _tensors(value: list[object], rows: int, keys: tuple[str, ...]) -> Iterator[
     for each in map(table, value):
         name, data = str(each["name"]), listed(each["data"])
         expression = f"{path(keys)}[?name=={text(name)}].data | [0]"
-        if rows == 1 and not (len(data) == 1):
+        if rows == 1 and len(data) != 1:
             yield _Column((name,), f"[{expression}]")
         elif len(data) == rows and _is_regular(data):
             yield _Column((name,), expression)

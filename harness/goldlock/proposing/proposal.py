@@ -334,16 +334,26 @@ def _served(
     seen = subject.seen
     hinted = next((each for each in RECOGNISERS if each.hint(seen)), None)
     ports = [wanted.port] if wanted.port else _ports(seen, hinted)
-    for relaxed in _relaxations():
+    return _relaxing(
+        lambda relaxed: _asked_service(engine, wanted, subject, asked, ports, relaxed, progress), progress
+    )
+
+
+def _relaxing(attempt: Callable[[Mapping[str, object]], _Asking], progress: Callable[[str], None]) -> _Asking:
+    """Try with what goldlock allows by itself, then with what the subject was refused, the least first."""
+    relaxed: Mapping[str, object] = {}
+    root, whole = {"user": "0:0"}, {"writable": True}
+    possible: Iterator[Mapping[str, object]] = iter([whole, root, {**whole, **root}])
+    while True:
         try:
-            return _asked_service(engine, wanted, subject, asked, ports, relaxed, progress)
+            return attempt(relaxed)
         except SubjectError as error:
             needed = _denied(error.message)
-            if not needed or all(relaxed.get(each) for each in needed):
+            following = next((each for each in possible if needed & each.keys()), None)
+            if following is None:
                 raise
-            progress("it needs more than goldlock gives; trying again with more")
-            last = error
-    raise last
+            relaxed = following
+            progress(f"something is refused to it; trying again with {', '.join(relaxed)}")
 
 
 def _ports(seen: Seen, hinted: Recogniser | None) -> list[int]:
@@ -351,14 +361,6 @@ def _ports(seen: Seen, hinted: Recogniser | None) -> list[int]:
     if hinted is not None and hinted.port in seen.ports:
         return [hinted.port]
     return [seen.port or (hinted.port if hinted else 8000)]
-
-
-def _relaxations() -> Iterator[dict[str, object]]:
-    """What a subject may be allowed that goldlock does not allow by itself, the least first."""
-    yield {}
-    yield {"writable": True}
-    yield {"user": "0:0"}
-    yield {"writable": True, "user": "0:0"}
 
 
 def _denied(message: str) -> set[str]:
@@ -461,22 +463,16 @@ def _ran(
     engine: DockerEngine, wanted: Wanted, subject: _Subject, asked: Asked, progress: Callable[[str], None]
 ) -> _Asking:
     """Run the program until one way of calling it answers."""
-    for relaxed in _relaxations():
+
+    def attempt(relaxed: Mapping[str, object]) -> _Asking:
         possible = [wanted.run] if wanted.run else itertools.islice(commands.candidates(subject.seen), 12)
-        try:
-            found = batching.ran(
-                engine, _launch(subject, relaxed), possible, asked, progress, is_given=bool(wanted.run)
-            )
-        except SubjectError as error:
-            needed = _denied(error.message)
-            if not needed or all(relaxed.get(each) for each in needed):
-                raise
-            progress("it needs more than goldlock gives; trying again with more")
-            last = error
-            continue
+        found = batching.ran(
+            engine, _launch(subject, relaxed), possible, asked, progress, is_given=bool(wanted.run)
+        )
         rows = f"{asked.known.count} rows in, {found.rows} out: {', '.join(found.columns)}"
         return _Asking(keys=batching.written(found.command), seen=(rows, *_allowed(relaxed)), subject=relaxed)
-    raise last
+
+    return _relaxing(attempt, progress)
 
 
 def _unproven(way: str, wanted: Wanted, seen: Seen, inputs: Inputs) -> _Asking:
@@ -518,10 +514,26 @@ def _found(subject: _Subject) -> dict[str, object]:
     return found
 
 
-_FRAMEWORKS = (
-    "mlflow mlflow-skinny bentoml cog kserve mlserver flask fastapi tensorflow keras torch scikit-learn xgboost"
-    " lightgbm catboost onnxruntime transformers numpy"
-).split()
+_FRAMEWORKS = [
+    "mlflow",
+    "mlflow-skinny",
+    "bentoml",
+    "cog",
+    "kserve",
+    "mlserver",
+    "flask",
+    "fastapi",
+    "tensorflow",
+    "keras",
+    "torch",
+    "scikit-learn",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "onnxruntime",
+    "transformers",
+    "numpy",
+]
 
 
 def _notes(subject: _Subject) -> tuple[str, ...]:

@@ -340,11 +340,12 @@ class Plain:
                 yield Attempt(path=path_, request=request, batch=batch, usual={"predictions": "predictions"})
 
     def _routes(self, seen: Seen) -> list[str]:
-        found: list[str] = []
-        for source in seen.sources.values():
-            for match in re.finditer(r"""\.(route|post)\(\s*["'](/[^"'<{]*)["']([^)]*)\)""", source):
-                if match[1] == "post" or "POST" in match[3]:
-                    found.append(match[2])
+        matches = [
+            match
+            for source in seen.sources.values()
+            for match in re.finditer(r"""\.(route|post)\(\s*["'](/[^"'<{]*)["']([^)]*)\)""", source)
+        ]
+        found = [match[2] for match in matches if match[1] == "post" or "POST" in match[3]]
         return list(dict.fromkeys(found))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -245,12 +245,8 @@ def _tried(session: Session, http: Http, attempt: Attempt, asked: Asked, known: 
 
 def _first(session: Session, http: Http, asked: Asked) -> by_http.Answer:
     """The answer to the first request; the others are not sent."""
-    with contextlib.closing(_generated(session, http, asked)) as found:
+    with contextlib.closing(by_http.answers(session, http, asked.path, asked.format, limit=_LIMIT)) as found:
         return next(found)
-
-
-def _generated(session: Session, http: Http, asked: Asked) -> Iterator[by_http.Answer]:
-    yield from by_http.answers(session, http, asked.path, asked.format, limit=_LIMIT)
 
 
 def _value(expression: str, answer: object) -> object:
