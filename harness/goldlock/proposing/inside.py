@@ -61,7 +61,10 @@ for folder in ([here] if here != "/" else []) + ["/app", "/src", "/srv"]:
         if name.endswith(".py") and len(sources) < 30 and os.path.isfile(path) and os.path.getsize(path) < 65536:
             with open(path, "rb") as file:
                 sources[path] = file.read().decode("utf-8", "replace")
-print(sys.argv[1] + json.dumps({"folder": here, "models": models[:1000], "sources": sources, "examples": examples}))
+usual = [os.path.join(d, "python") for d in os.environ.get("PATH", "").split(os.pathsep) if os.path.isfile(os.path.join(d, "python"))][:1]
+own = sys.executable or ""
+same = [p for p in usual if os.path.dirname(p) == os.path.dirname(own) and os.path.realpath(p) == os.path.realpath(own)]
+print(sys.argv[1] + json.dumps({"folder": here, "same": bool(same), "models": models[:1000], "sources": sources, "examples": examples}))
 """
 _LISTENING = r"""
 import json, sys
@@ -83,6 +86,8 @@ class Inside:
     """What lies in a subject."""
 
     folder: str = "/"
+    is_usual: bool = False
+    """Whether the interpreter is the one that the command `python` starts, too."""
     models: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
@@ -96,6 +101,7 @@ def look(session: Session, python: Sequence[str]) -> Inside:
     models = tuple(str(each) for each in listed(found.get("models")))
     return Inside(
         folder=str(found.get("folder") or "/"),
+        is_usual=found.get("same") is True,
         models=grouped(models),
         sources=sources,
         examples={name: str(text) for name, text in table(found.get("examples")).items()},

@@ -205,7 +205,7 @@ def _seen(
         progress(f"looked inside with {' '.join(python)}: {len(packages)} packages")
         seen = replace(
             seen,
-            python=python,
+            python=("python",) if found.is_usual else python,
             packages={each.name: each.version or "" for each in packages},
             sources=found.sources,
             models=found.models,
@@ -545,5 +545,5 @@ def _notes(subject: _Subject) -> tuple[str, ...]:
     elif seen.python == ():
         notes.append("no Python in the image: its packages stay unknown")
     if seen.line:
-        notes.append(f"it starts `{seen.line[:90]}`" + (f", port {seen.port}" if seen.port else ""))
+        notes.append(f"it starts `{seen.line[:90]}`")
     return tuple(notes)

@@ -20,6 +20,7 @@ from goldlock.proposing.recognising import (
 )
 from goldlock.proposing.seen import Seen, flag_in
 
+_WEB = re.compile(r"\b(flask|gunicorn|uvicorn|waitress-serve|hypercorn|uwsgi)\b")
 _HEALTH = ("/healthz", "/health", "/ready", "/readyz", "/ping", "/livez", "/-/healthy", "/")
 
 
@@ -41,7 +42,7 @@ class MLflow:
         version = get(answers, "/version")
         said = version.text.strip().strip('"')
         if get(answers, "/ping").is_good and version.is_good and re.fullmatch(r"\d+\.\d+[\w.+-]*", said):
-            return f"MLflow {said} answers at /version"
+            return f"version {said} answers at /version"
         return ""
 
     def ready(self, seen: Seen, answers: Answers) -> Ready:
@@ -115,7 +116,7 @@ class KServe:
         for word in ("mlserver", "kserve", "tritonserver"):
             if word in seen.line.lower().split("/")[-1].split() or re.search(rf"\b{word}\b", seen.line):
                 return seen.package(word) or word
-        return seen.package("kserve", "mlserver") if not _runs_web_framework(seen) else ""
+        return "" if _WEB.search(seen.line) else seen.package("kserve", "mlserver")
 
     def questions(self, seen: Seen, answers: Answers) -> tuple[Question, ...]:
         asked = [Question("/v2/health/ready"), Question("/v2"), Question("/v2/models")]
@@ -209,7 +210,7 @@ class Cog:
     def evidence(self, seen: Seen, answers: Answers) -> str:
         health = get(answers, "/health-check").fields.get("status")
         if health in {"READY", "STARTING", "BUSY", "SETUP_FAILED"} and self._document(answers):
-            return "Cog answers at /health-check and /openapi.json"
+            return "answers at /health-check and /openapi.json"
         return ""
 
     def ready(self, seen: Seen, answers: Answers) -> Ready:
@@ -257,9 +258,7 @@ class BentoML:
 
     def evidence(self, seen: Seen, answers: Answers) -> str:
         is_open = bool(openapi.operations(get(answers, "/docs.json").fields))
-        return (
-            "BentoML answers at /livez and /docs.json" if get(answers, "/livez").is_good and is_open else ""
-        )
+        return "answers at /livez and /docs.json" if get(answers, "/livez").is_good and is_open else ""
 
     def ready(self, seen: Seen, answers: Answers) -> Ready:
         return Ready(path="/readyz")
@@ -306,7 +305,9 @@ class Plain:
             return (
                 f"{seen.package('flask', 'fastapi', 'bottle', 'aiohttp') or 'a program'} with POST {found[0]}"
             )
-        return seen.package("flask", "gunicorn", "waitress") if _runs_web_framework(seen) else ""
+        if runs := _WEB.search(seen.line):
+            return seen.package("flask", "gunicorn", "waitress") or f"`{runs[0]}`"
+        return f"port {seen.ports[0]}" if seen.ports else ""
 
     def questions(self, seen: Seen, answers: Answers) -> tuple[Question, ...]:
         return tuple(Question(each) for each in (*_HEALTH, *self._routes(seen)))
@@ -373,9 +374,3 @@ def _healthy(answers: Answers, *, otherwise: str) -> Ready:
         if get(answers, each).is_good:
             return Ready(path=each)
     return Ready(path="/", status=get(answers, "/").status or 200)
-
-
-def _runs_web_framework(seen: Seen) -> bool:
-    return bool(re.search(r"\b(flask|gunicorn|uvicorn|waitress|hypercorn|uwsgi)\b", seen.line)) or bool(
-        seen.ports
-    )
