@@ -42,6 +42,7 @@ def requests(operation: Operation, document: object, inputs: Inputs) -> Iterator
     elif kind == "records":
         yield "records", None
     elif kind == "row":
+        yield "rows", None
         yield "row", 1
     properties = {name: _resolved(each, root) for name, each in table(schema.get("properties")).items()}
     if not properties:
@@ -59,6 +60,8 @@ def requests(operation: Operation, document: object, inputs: Inputs) -> Iterator
             case "records":
                 yield f"{{{key(name)}: records}}", None
             case "row":
+                # BentoML describes an array of any shape as a list of numbers.
+                yield f"{{{key(name)}: rows}}", None
                 yield f"{{{key(name)}: row}}", 1
             case "record":
                 yield f"{{{key(name)}: record}}", 1

@@ -397,6 +397,7 @@ def _asked_service(
                 continue
             known = serving.recognised(session, seen, seconds=_LOAD)
             progress(f"recognised: {known.recogniser.name} ({known.evidence})")
+            known = serving.when_ready(session, seen, known, port)
             attempts = list(known.recogniser.attempts(seen, known.answers, asked.known))
             if wanted.url_path:
                 attempts = _at(wanted.url_path, attempts, seen, known, asked.known)

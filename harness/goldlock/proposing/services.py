@@ -208,10 +208,12 @@ class Cog:
         return (Question("/health-check"), Question("/openapi.json"))
 
     def evidence(self, seen: Seen, answers: Answers) -> str:
-        health = get(answers, "/health-check").fields.get("status")
-        if health in {"READY", "STARTING", "BUSY", "SETUP_FAILED"} and self._document(answers):
-            return "answers at /health-check and /openapi.json"
-        return ""
+        health = get(answers, "/health-check").fields
+        is_state = health.get("status") in {"READY", "STARTING", "BUSY", "SETUP_FAILED"}
+        # It describes itself once it is set up, or not at all where no schema was built in.
+        return (
+            "answers at /health-check" if is_state and ("setup" in health or self._document(answers)) else ""
+        )
 
     def ready(self, seen: Seen, answers: Answers) -> Ready:
         return Ready(path="/health-check", when="status == 'READY'")

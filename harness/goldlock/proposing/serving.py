@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import jmespath
@@ -169,9 +169,7 @@ def proven(
 
     Raises SubjectError where none does, with what the likeliest one was told.
     """
-    ready = readiness(known.recogniser.ready(seen, known.answers))
-    waiting = Http(path="/", request="rows", response={"value": "@"}, port=port, ready=ready)
-    by_http.wait_until_ready(session, waiting)
+    waiting = _waiting(seen, known, port)
     gone: set[str] = set()
     second_best: Served | None = None
     refusal: CouldNotRunError | None = None
@@ -207,6 +205,19 @@ def proven(
         + (f"\nits log ends:\n{said[-1500:]}" if said else ""),
         hint="name the path with --path, or write request and response of [case.http] by hand",
     )
+
+
+def when_ready(session: Session, seen: Seen, known: Recognised, port: int) -> Recognised:
+    """Wait until the service is up, and ask it again what it says of itself: only then it may say all."""
+    by_http.wait_until_ready(session, _waiting(seen, known, port))
+    with contextlib.closing(deadline.Client()) as client:
+        return replace(known, answers=_questioned(client, session, seen))
+
+
+def _waiting(seen: Seen, known: Recognised, port: int) -> Http:
+    """The way to ask as far as it is known: where the service is, and when it is up."""
+    ready = readiness(known.recogniser.ready(seen, known.answers))
+    return Http(path="/", request="rows", response={"value": "@"}, port=port, ready=ready)
 
 
 def readiness(ready: Ready) -> Readiness:

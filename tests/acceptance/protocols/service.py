@@ -125,6 +125,8 @@ def cog(method, path, body):
         }
         return 200, {"status": "STARTING" if is_loading() else "READY", "setup": setup}
     if (method, path) == ("GET", "/openapi.json"):
+        if is_loading():
+            return 503, {"error": "OpenAPI schema not available"}
         properties = {
             name: {"title": name, "type": "number", "x-order": order} for order, name in enumerate(NAMES)
         }
@@ -140,7 +142,7 @@ def cog(method, path, body):
         return 200, {"openapi": "3.0.2", "info": info, "paths": paths, "components": {"schemas": schemas}}
     if (method, path) == ("POST", "/predictions"):
         if is_loading():
-            return 503, {"detail": "Service is not ready"}
+            return 503, {"error": "Setup has not finished yet.", "status": "failed"}
         if sorted(body["input"]) != sorted(NAMES):
             return 422, {"detail": [{"loc": ["body", "input"], "msg": "field required"}]}
         scores = predict([[float(body["input"][name]) for name in NAMES]])
