@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections.abc import Iterator, Mapping
 
 from goldlock.proposing import openapi
@@ -104,7 +105,7 @@ class TensorFlowServing:
     def _model(self, seen: Seen, answers: Answers) -> str:
         named = [str(each) for each in listed(get(answers, "/v1/models").fields.get("models"))]
         said = flag_in(seen.words, "--model_name", "--model-name") or seen.environment.get("MODEL_NAME", "")
-        return said if said and (not named or said in named) else (named[0] if named else said or "model")
+        return _chosen(said, named)
 
 
 class KServe:
@@ -176,7 +177,7 @@ class KServe:
             ),
             "",
         )
-        return said if said and (not named or said in named) else (named[0] if named else said or "model")
+        return _chosen(said, named)
 
 
 def _matrix_tensor(described: Mapping[str, object], otherwise: str) -> str:
@@ -209,7 +210,7 @@ class Cog:
 
     def evidence(self, seen: Seen, answers: Answers) -> str:
         health = get(answers, "/health-check").fields
-        is_state = health.get("status") in {"READY", "STARTING", "BUSY", "SETUP_FAILED"}
+        is_state = str(health.get("status")) in {"READY", "STARTING", "BUSY", "SETUP_FAILED"}
         # It describes itself once it is set up, or not at all where no schema was built in.
         return (
             "answers at /health-check" if is_state and ("setup" in health or self._document(answers)) else ""
@@ -362,6 +363,12 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     Plain(),
 )
 """The one whose evidence is the most special comes first; the last one takes what is left."""
+
+
+def _chosen(said: str, named: list[str]) -> str:
+    """The model of a server as its paths have it: the one that the image speaks of, else the server's first."""
+    model = said if said and (not named or said in named) else (named[0] if named else said or "model")
+    return urllib.parse.quote(model, safe="")
 
 
 def _described(document: Mapping[str, object], inputs: Inputs) -> Iterator[Attempt]:
