@@ -4,7 +4,8 @@
 This file is data: it is handed to the interpreter that is to be examined and is never imported. Its
 syntax is valid on Python 2.7 and 3.4 to 3.14, it needs the standard library only, and it imports late,
 because most of a quick look is start-up. Options: ``--artifact PATH`` (again and again), ``--no-hash``,
-``--hold`` (stay alive afterwards, as a container's first process). Exit codes: 0 printed, 1 could not,
+``--hold`` (stay alive afterwards, as a container's first process), ``--root FOLDER`` (look at the operating
+system whose files lie there, and at the environment in its proc/1/environ, instead of this interpreter's). Exit codes: 0 printed, 1 could not,
 2 unknown option. The form of the JSON is in tables.py, that of the markers in framing.py.
 """
 
@@ -39,6 +40,8 @@ BLAS_SECONDS = 30.0
 BLAS_OUTPUT = 65536
 # Cores that hashing leaves to the subject.
 SPARED = 0
+# Folder that is looked at as the root of a file system; empty for the real one.
+ROOT = ""
 NOT_NAMED_IN_RECORD_DIGEST = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 WITHOUT_HASH_BY_RULE = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
@@ -782,12 +785,14 @@ def os_layer():
         layer["packages"] = packages
         if layer["libc"] is None and "musl" in packages:
             layer["libc"] = "musl " + packages["musl"].partition("-")[0]
+        elif ROOT and "libc6" in packages:
+            layer["libc"] = "glibc " + packages["libc6"].partition("-")[0]
     return clean(layer)
 
 
 def distribution_name():
     for path in ("/etc/os-release", "/usr/lib/os-release"):
-        content = read_text(path, 65536)
+        content = read_text(ROOT + path, 65536)
         if content is not None:
             values = {}
             for line in content.split("\n"):
@@ -800,6 +805,8 @@ def distribution_name():
 
 
 def libc():
+    if ROOT:
+        return None
     try:
         value = os.confstr("CS_GNU_LIBC_VERSION")
     except (AttributeError, ValueError, OSError):
@@ -809,15 +816,15 @@ def libc():
 
 def os_packages():
     """Name to version, and why not. dpkg's status (split into files by distroless images), apk's list."""
-    content = read_text("/var/lib/dpkg/status", 64 * 1024 * 1024)
-    if content is None and os.path.isdir("/var/lib/dpkg/status.d"):
-        folder = "/var/lib/dpkg/status.d"
+    content = read_text(ROOT + "/var/lib/dpkg/status", 64 * 1024 * 1024)
+    folder = ROOT + "/var/lib/dpkg/status.d"
+    if content is None and os.path.isdir(folder):
         names = [name for name in sorted(os.listdir(folder)) if not name.endswith(".md5sums")]
         content = "\n\n".join(read_text(os.path.join(folder, name)) or "" for name in names)
     if content is not None:
         return dpkg_packages(content), None
     for path in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"):
-        content = read_text(path, 64 * 1024 * 1024)
+        content = read_text(ROOT + path, 64 * 1024 * 1024)
         if content is not None:
             stanzas = [
                 dict(line.split(":", 1) for line in part.split("\n") if ":" in line)
@@ -827,7 +834,7 @@ def os_packages():
                 (text(one["P"]), text(one["V"])) for one in stanzas if "P" in one and "V" in one
             ), None
     for path in ("/var/lib/rpm", "/usr/lib/sysimage/rpm"):
-        if os.path.isdir(path):
+        if os.path.isdir(ROOT + path):
             return None, "an rpm database, which only rpm itself can read"
     return None, "no package database that the probe can read (dpkg, apk)"
 
@@ -855,14 +862,19 @@ def stanza(content):
 
 
 def numerics_layer(blas):
-    variables = {}
-    for name in os.environ:
+    variables, environment = {}, environment_of_root() if ROOT else os.environ
+    for name in environment:
         if full_match(NUMERIC_VARIABLE, name) and not SECRET_VARIABLE.search(name):
-            variables[text(name)] = text(os.environ[name])
+            variables[text(name)] = text(environment[name])
     layer = {"environment": variables}
     if blas is not None:
         layer.update(blas.collect())
     return layer
+
+
+def environment_of_root():
+    content = read_text(ROOT + "/proc/1/environ") or ""
+    return dict(entry.split("=", 1) for entry in content.split("\0") if "=" in entry)
 
 
 def full_match(pattern, value):
@@ -1098,6 +1110,24 @@ def look(artifacts, hashing):
     return snapshot
 
 
+def look_at_root():
+    """What a file system and an environment say without an interpreter, and this machine."""
+    snapshot, unknown = {"snapshot-version": VERSION}, {}
+    for name in ("python", "packages", "image", "artifacts"):
+        unknown[name] = "not looked at in a file system alone"
+    for name, function, arguments in (
+        ("os", os_layer, ()),
+        ("host", host_layer, ()),
+        ("numerics", numerics_layer, (None,)),
+    ):
+        try:
+            snapshot[name] = function(*arguments)
+        except Exception as error:  # as in look
+            unknown[name] = why(error)
+    snapshot["unknown"] = unknown
+    return snapshot
+
+
 def hold():
     """Stay: reap what is orphaned to us as first process, and end at once when told to."""
     import signal
@@ -1137,6 +1167,7 @@ def give_way():
 
 
 def main(arguments):
+    global ROOT
     artifacts, hashing, holding = [], True, False
     rest = list(arguments)
     while rest:
@@ -1147,6 +1178,8 @@ def main(arguments):
             hashing = False
         elif option == "--hold":
             holding = True
+        elif option == "--root" and rest:
+            ROOT = rest.pop(0).rstrip("/")
         else:
             sys.stderr.write("goldlock: the probe has no option %r\n" % option)
             return 2
@@ -1158,7 +1191,8 @@ def main(arguments):
     # Whatever prints while we look goes to stderr; only the snapshot goes out.
     answer = os.dup(1)
     os.dup2(2, 1)
-    content = json.dumps(look(artifacts, hashing), sort_keys=True, separators=(",", ":")).encode("ascii")
+    seen = look_at_root() if ROOT else look(artifacts, hashing)
+    content = json.dumps(seen, sort_keys=True, separators=(",", ":")).encode("ascii")
     begin = "\n==goldlock-probe:%d begin %d %s==\n" % (
         VERSION,
         len(content),

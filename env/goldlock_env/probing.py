@@ -8,6 +8,7 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,22 @@ def probe_arguments(
                 hint="Look at subject.python and subject.artifacts: a path has no NUL and is shorter than 128 KiB.",
             )
     return arguments
+
+
+def probe_root(folder: Path) -> Snapshot:
+    """What a file system says without an interpreter of its own: its operating system, and the numeric
+    variables in its proc/1/environ. The host's layer is this machine's.
+
+    ``folder`` holds regular files only, made by the caller: links in it would be followed here.
+    """
+    arguments = [*probe_arguments([sys.executable, "-I"]), "--root", str(folder)]
+    outcome = _run(arguments, {}, None, DEFAULT_TIMEOUT)
+    if outcome.problem or outcome.code:
+        said = outcome.problem or clean(outcome.stderr.decode("utf-8", "replace").strip())[-600:]
+        raise CouldNotRunError(
+            f"{folder}: the probe failed: {said}", hint="Look at the Python that runs goldlock."
+        )
+    return Snapshot.from_probe(outcome.stdout)
 
 
 def probe_interpreter(

@@ -123,6 +123,10 @@ class Snapshot:
         """The same with the engine's layer added."""
         return replace(self, image=image, unknown=_without(self.unknown, Layer.IMAGE))
 
+    def with_artifacts(self, artifacts: ArtifactsLayer | None) -> Snapshot:
+        """The same with the model files as somebody else than the probe has read them."""
+        return replace(self, artifacts=artifacts, unknown=_without(self.unknown, Layer.ARTIFACTS))
+
     def without(self, layer: Layer, reason: str) -> Snapshot:
         """The same with a layer declared unknown: a local run's OS is not the subject's."""
         emptied = replace(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from goldlock.config import Config
-    from goldlock.engines import Engine
+    from goldlock.engines import Engine, Source
 
 
 def read_lock(config: Config) -> lock.Lock:
@@ -43,9 +43,9 @@ def snapshot(engine: Engine, launch: Launch) -> Snapshot:
         return session.snapshot()
 
 
-def make_lock(engine: Engine, config: Config, image: str) -> lock.Lock:
+def make_lock(engine: Engine, config: Config, source: Source) -> lock.Lock:
     """Probe the subject and make its lock; nothing is written."""
-    seen = snapshot(engine, way.launch(config, image, None))
+    seen = snapshot(engine, way.launch(config, source, None))
     artifacts = seen.artifacts
     if artifacts is not None and (
         absent := [*artifacts.missing, *(path for path, _ in artifacts.unreadable)]
@@ -74,6 +74,7 @@ def check(
     engine: str,
     image: str | None,
     fail_on: FailOn,
+    notes: tuple[str, ...] = (),
 ) -> Report:
     """Compare an environment with the lock."""
     findings = [*difference.compare(expected.snapshot, actual, Policy.from_mapping(config.policy))]
@@ -88,6 +89,7 @@ def check(
         lock_id=expected.id,
         findings=sorted_findings(config.accepting(findings, created.date())),
         snapshot=actual.to_mapping(),
+        notes=notes,
         fail_on=fail_on,
         created=created.isoformat(timespec="seconds"),
         layers=tuple(layer for layer in Layer if layer is not Layer.GOLDEN),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from goldlock.config import Case, Config
-    from goldlock.engines import Engine
+    from goldlock.engines import Engine, Source
     from goldlock.tables import Batches
     from goldlock.tolerance import Tolerance
     from goldlock_env.lock import Lock
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def record(
     engine: Engine,
     config: Config,
-    image: str,
+    source: Source,
     lock: Lock | None,
     cases: Sequence[Case],
     progress: Callable[[str], None],
@@ -61,7 +61,7 @@ def record(
         answers = ask_all(
             engine,
             config,
-            image,
+            source,
             cases,
             lambda case: questions[case.name].question,
             progress,

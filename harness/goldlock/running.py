@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from goldlock.engines import Source
 from goldlock.errors import ConfigurationError
 from goldlock.report import FailOn
 
@@ -37,25 +38,48 @@ def opened(
         yield engine
 
 
-def subject_image(
+def subject_source(
     engine: DockerEngine | LocalEngine, config: Config, image: str | None, progress: Callable[[str], None]
-) -> str:
-    """Return the image to check; the configured one is built first where its inputs have changed."""
-    from goldlock.building import ensure_image
+) -> Source:
+    """Find what is to be checked: `image` where one is named, else what goldlock.toml says.
 
+    An image that goldlock.toml says how to build is built first where its inputs have changed.
+
+    Raises ConfigurationError for what needs the docker engine, CouldNotRunError where there is no such thing.
+    """
     subject = config.subject
     if engine.name == "local":
-        if image is not None:
-            raise ConfigurationError(
-                "--image needs the docker engine", hint="start one, or leave --image away"
-            )
-        return subject.image
-    if image is None and subject.build is not None:
-        from goldlock.engines.docker import DockerEngine
+        if image is not None or subject.container is not None:
+            named = "--image" if image is not None else "subject.container"
+            raise ConfigurationError(f"{named} needs the docker engine", hint="start one, or leave it away")
+        return Source(image=subject.image or subject.name)
+    from goldlock.engines.docker import DockerEngine
 
-        assert isinstance(engine, DockerEngine)  # noqa: S101 - there are two engines
+    assert isinstance(engine, DockerEngine)  # noqa: S101 - there are two engines
+    if image is not None:
+        return _started_by_us(config, image)
+    if subject.container is not None:
+        return _running_already(engine, subject.container)
+    assert subject.image is not None  # noqa: S101 - every other source is an image by now
+    if subject.build is not None:
+        from goldlock.building import ensure_image
+
         ensure_image(engine, config, subject.build, subject.image, progress)
-    return image or subject.image
+    return _started_by_us(config, subject.image)
+
+
+def _started_by_us(config: Config, image: str) -> Source:
+    notes = list(config.notes)
+    if config.subject.writable:
+        notes.append(
+            "the subject's root was writable (subject.writable): what it changed there was not looked at"
+        )
+    return Source(image=image, notes=tuple(notes))
+
+
+def _running_already(engine: DockerEngine, container: str) -> Source:
+    note = f"container {container} ran already: goldlock neither isolated nor limited it"
+    return Source(image=engine.image_of(container), container=container, notes=(note,))
 
 
 def verified(
@@ -71,7 +95,7 @@ def verified(
 ) -> Report:
     """Verify the named cases (all of them when none is named) and return the report.
 
-    Raises what `opened`, `subject_image` and `goldlock.verify.verify` raise.
+    Raises what `opened`, `subject_source` and `goldlock.verify.verify` raise.
     """
     from goldlock import environment
     from goldlock.verify import WORST, verify
@@ -79,11 +103,11 @@ def verified(
     expected = environment.read_lock(config)
     selected = config.select(names)
     with opened(engine_name, config, expected, progress) as engine:
-        reference = subject_image(engine, config, image, progress)
+        source = subject_source(engine, config, image, progress)
         return verify(
             engine,
             config,
-            reference,
+            source,
             expected,
             selected,
             progress,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from goldlock.config import Case, Config
-    from goldlock.engines import Engine, Service, Session
+    from goldlock.engines import Engine, Service, Session, Source
     from goldlock.golden import Golden, Goldens
     from goldlock.tables import Batches
     from goldlock_env.lock import Lock
@@ -66,7 +66,7 @@ class Answers:
 def ask_all(
     engine: Engine,
     config: Config,
-    image: str,
+    source: Source,
     cases: Sequence[Case],
     load: Callable[[Case], Question],
     progress: Callable[[str], None],
@@ -82,7 +82,7 @@ def ask_all(
     Args:
         engine: what runs the subject.
         config: goldlock.toml.
-        image: reference of the image.
+        source: what is asked.
         cases: which to ask.
         load: gives a case's inputs once the subject runs; its `CouldNotRunError` is that case's failure.
         progress: told what takes long.
@@ -98,7 +98,7 @@ def ask_all(
             asked = _one_session(
                 engine,
                 config,
-                image,
+                source,
                 service,
                 waiting,
                 load,
@@ -119,7 +119,7 @@ def _warm_up() -> None:
 def _one_session(
     engine: Engine,
     config: Config,
-    image: str,
+    source: Source,
     service: Service | None,
     cases: Sequence[Case],
     load: Callable[[Case], Question],
@@ -133,7 +133,7 @@ def _one_session(
     progress(f"starting {config.subject.name} for {', '.join(case.name for case in cases)}")
     dealt = 0
     try:
-        with engine.session(way.launch(config, image, service, hash_files=hash_files)) as session:
+        with engine.session(way.launch(config, source, service, hash_files=hash_files)) as session:
             answers.image_id = session.image_id
             dealt = _ask_in(session, cases, load, answers, config.subject.limits.output_bytes, scratch)
             answers.environment_failure = _look(session, cases[0], answers) or answers.environment_failure
@@ -209,7 +209,7 @@ def _look(session: Session, case: Case, answers: Answers) -> Failure | None:
 def verify(
     engine: Engine,
     config: Config,
-    image: str,
+    source: Source,
     lock: Lock,
     cases: Sequence[Case],
     progress: Callable[[str], None],
@@ -225,7 +225,7 @@ def verify(
     Args:
         engine: what runs it.
         config: goldlock.toml.
-        image: reference of the image that is checked.
+        source: what is checked.
         lock: what is expected of the environment.
         cases: which to ask.
         progress: told what takes long.
@@ -264,7 +264,7 @@ def verify(
 
     with scratch_folder() as scratch:
         answers = ask_all(
-            engine, config, image, cases, load, progress, scratch=scratch, hash_files=hash_files
+            engine, config, source, cases, load, progress, scratch=scratch, hash_files=hash_files
         )
         # Loaded while the subject started.
         from goldlock import received
@@ -323,11 +323,12 @@ def verify(
         goldlock_version=__version__,
         subject=config.subject.name,
         engine=engine.description,
-        image=None if engine.name == "local" else image,
+        image=None if engine.name == "local" else source.image,
         lock_id=lock.id,
         findings=sorted_findings(findings),
         cases=tuple(reports),
         snapshot=answers.snapshots[0].to_mapping() if answers.snapshots else {},
+        notes=source.notes,
         fail_on=fail_on,
         failure=answers.environment_failure,
         created=now(),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from goldlock.config import Case, Config
-    from goldlock.engines import Session
+    from goldlock.engines import Session, Source
     from goldlock.tables import Batches, Format
 
 
@@ -42,12 +42,17 @@ def grouped(cases: Sequence[Case], *, local: bool) -> list[tuple[Service | None,
     return list(groups.items())
 
 
-def launch(config: Config, image: str, running: Service | None, *, hash_files: bool = True) -> Launch:
+def launch(config: Config, source: Source, running: Service | None, *, hash_files: bool = True) -> Launch:
     """How goldlock.toml wants its subject started."""
     subject = config.subject
     return Launch(
-        image=image,
+        image=source.image,
+        container=source.container,
         python=subject.python,
+        keep_entrypoint=subject.keep_entrypoint,
+        entrypoint=subject.entrypoint,
+        command=subject.command,
+        working_dir=subject.working_dir,
         artifacts=subject.artifacts,
         environment=subject.environment,
         user=subject.user,

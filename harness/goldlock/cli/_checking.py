@@ -133,15 +133,16 @@ def check(
     config = load(config_path)
     expected = environment.read_lock(config)
     subject, told, reference = config.subject.name, "", None
+    notes: tuple[str, ...] = ()
     if python is not None:
         subject = str(python)
         actual = environment.interpreter(str(python), hash_files=hash_files)
     else:
         with running.opened(engine_name, config, expected, progress) as engine:
-            reference = running.subject_image(engine, config, image, progress)
-            told = engine.description
-            actual = environment.snapshot(engine, way.launch(config, reference, None, hash_files=hash_files))
-            reference = reference if engine.name == "docker" else None
+            source = running.subject_source(engine, config, image, progress)
+            told, notes = engine.description, source.notes
+            actual = environment.snapshot(engine, way.launch(config, source, None, hash_files=hash_files))
+            reference = source.image if engine.name == "docker" else None
     report = environment.check(
         config,
         expected,
@@ -150,6 +151,7 @@ def check(
         engine=told,
         image=reference,
         fail_on=FailOn(fail_on),
+        notes=notes,
     )
     return delivery.of(with_command(report))
 

@@ -46,7 +46,7 @@ def build(config_path: Path, with_training: bool) -> None:  # noqa: FBT001  # cl
     from goldlock.engines.docker import DockerEngine
 
     subject = config.subject
-    if subject.build is None:
+    if subject.build is None or subject.image is None:
         raise ConfigurationError(
             "goldlock.toml has no [subject.build]", hint="say there how the image is built"
         )
@@ -83,7 +83,8 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
 
     path = config.resolve(config.lock)
     with running.opened(engine_name, config, None, progress) as engine:
-        new = environment.make_lock(engine, config, running.subject_image(engine, config, None, progress))
+        source = running.subject_source(engine, config, None, progress)
+        new = environment.make_lock(engine, config, source)
     if path.exists():
         old = environment.read_lock(config)
         if locks.dumps(old) == locks.dumps(new) and old.integrity is None:
@@ -130,8 +131,8 @@ def record(cases: tuple[str, ...], config_path: Path, engine_name: str) -> None:
         return
     known = _lock_if_any(config)
     with running.opened(engine_name, config, known, progress) as engine:
-        reference = running.subject_image(engine, config, None, progress)
-        names = record_cases(engine, config, reference, known, missing, progress)
+        source = running.subject_source(engine, config, None, progress)
+        names = record_cases(engine, config, source, known, missing, progress)
     for name in names:
         click.echo(f"recorded {name}")
     if known is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import structs
 
 from goldlock.config.rules import inconsistencies
+from goldlock.config.sources import problems, with_compose
 from goldlock.config.structure import (
     Accepted,
     BaseImage,
@@ -19,6 +20,7 @@ from goldlock.config.structure import (
     Case,
     Column,
     Command,
+    Compose,
     Document,
     Http,
     Limits,
@@ -36,7 +38,7 @@ from goldlock_env.acceptance import Acceptance, accepting
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from goldlock_env.findings import Finding
 
@@ -48,6 +50,7 @@ __all__ = [
     "Case",
     "Column",
     "Command",
+    "Compose",
     "Config",
     "Http",
     "Limits",
@@ -72,6 +75,8 @@ class Config(Document, frozen=True, kw_only=True):
 
     path: Path
     """goldlock.toml itself, absolute."""
+    notes: tuple[str, ...] = ()
+    """What a report must say of it: what a compose service states and goldlock does not honour."""
 
     @property
     def folder(self) -> Path:
@@ -130,13 +135,12 @@ def loads(text: str, *, path: Path) -> Config:
     Raises:
         ConfigurationError: as `load`.
     """
-    where = str(path)
-    document = decode(parse(text, where=where), Document)
-    if not isinstance(document, Document):
-        raise complaint(document, text=text, where=where)
-    problems = tuple(inconsistencies(document))
-    if problems:
-        raise complaint(problems, text=text, where=where)
+    where, parsed = str(path), parse(text, where=str(path))
+    document = _consistent(parsed, text, where)
+    notes: tuple[str, ...] = ()
+    if document.subject.compose is not None:
+        merged, notes = with_compose(parsed, path.absolute().parent)
+        document = _consistent(merged, text, where, folded=True)
     return Config(
         subject=document.subject,
         case=document.case,
@@ -145,7 +149,19 @@ def loads(text: str, *, path: Path) -> Config:
         accepted=document.accepted,
         lock=document.lock,
         path=path.absolute(),
+        notes=notes,
     )
+
+
+def _consistent(parsed: Mapping[str, object], text: str, where: str, *, folded: bool = False) -> Document:
+    """Return the document; one with a compose service folded into it has a second source by right."""
+    document = decode(parsed, Document)
+    if not isinstance(document, Document):
+        raise complaint(document, text=text, where=where)
+    found = (*(() if folded else problems(parsed)), *inconsistencies(document))
+    if found:
+        raise complaint(found, text=text, where=where)
+    return document
 
 
 def _select(what: str, known: Sequence[_Named], names: Sequence[str], path: Path) -> tuple[_Named, ...]:

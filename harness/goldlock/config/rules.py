@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAG = re.compile(r"(?!sha256:)[^@\s]+")
 _METHOD = re.compile(r"[A-Z]+")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2: token
 _PLACEHOLDER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -66,8 +67,17 @@ def inconsistencies(document: Document) -> Iterator[Problem]:
 def _subject(subject: Subject) -> Iterator[Problem]:
     path: KeyPath = ("subject",)
     yield from _named(subject.name, (*path, "name"))
-    yield from _image(subject.image, (*path, "image"))
-    yield from _words(subject.python, (*path, "python"), known=())
+    if subject.image is not None:
+        yield from _image(subject.image, (*path, "image"))
+        if subject.build is not None and not _TAG.fullmatch(subject.image):
+            yield Problem((*path, "image"), "must be a name that the build can give, not a digest or an id")
+    if subject.container is not None:
+        yield from _filled(subject.container, (*path, "container"))
+    yield from _words(subject.python or (), (*path, "python"), known=(), empty=True)
+    for key, words in (("entrypoint", subject.entrypoint), ("command", subject.command)):
+        yield from _words(words or (), (*path, key), known=placeholders(words or ()), empty=True)
+    if subject.working_dir is not None and not subject.working_dir.startswith("/"):
+        yield Problem((*path, "working-dir"), "must be an absolute path inside the image")
     yield from _variables(subject.environment, (*path, "environment"))
     yield from _each_filled(subject.artifacts, (*path, "artifacts"))
     if subject.user is not None and not _USER.fullmatch(subject.user):

@@ -114,15 +114,34 @@ class Local(_Table, frozen=True, kw_only=True):
     artifacts: tuple[str, ...] = ()
 
 
+class Compose(_Table, frozen=True, kw_only=True):
+    """`[subject.compose]`: a service of a compose file, whose image is run as any other."""
+
+    service: str
+    file: str = "compose.yaml"
+    """Relative to goldlock.toml."""
+
+
 class Subject(_Table, frozen=True, kw_only=True):
-    """`[subject]`: what is checked."""
+    """`[subject]`: what is checked; one of image, container and compose says where it comes from."""
 
     name: str
-    image: str
+    image: str | None = None
+    """Name, digest or id; of a compose service that of its image, once it is read."""
+    container: str | None = None
+    """Name or id of a container that runs already: it is asked, and neither started nor stopped."""
+    compose: Compose | None = None
     build: Build | None = None
     local: Local | None = None
-    python: tuple[str, ...] = ("python",)
-    """How to start the interpreter inside the image."""
+    python: tuple[str, ...] | None = None
+    """How to start the interpreter inside the image; empty: there is none. Python and python3 are tried otherwise."""
+    keep_entrypoint: bool = False
+    """Whether commands, and goldlock's own, are run through the image's entry point, as its arguments."""
+    entrypoint: tuple[str, ...] | None = None
+    """Instead of the image's, for a service that is started without `http.start`."""
+    command: tuple[str, ...] | None = None
+    """As `entrypoint`."""
+    working_dir: str | None = None
     artifacts: tuple[str, ...] = ()
     """Model files or folders inside the subject."""
     environment: dict[str, str] = {}

@@ -29,11 +29,32 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is to be checked, found and ready to be started."""
+
+    image: str
+    """Reference of the image, which reports name."""
+    container: str | None = None
+    """A container of that image, which runs already and is asked itself."""
+    notes: tuple[str, ...] = ()
+    """What a report must say of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """Everything an engine needs to know to start a subject."""
 
     image: str
-    python: tuple[str, ...] = ("python",)
+    container: str | None = None
+    """A container that runs already, instead of one that is started of the image."""
+    python: tuple[str, ...] | None = None
+    """How to start the interpreter in it; None to find out, empty where it has none."""
+    keep_entrypoint: bool = False
+    """Whether what is run goes through the image's own entry point, as its arguments."""
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    """What the image says of these where None."""
+    working_dir: str | None = None
     artifacts: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None

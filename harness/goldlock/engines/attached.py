@@ -91,32 +91,55 @@ class Attached:
 class Probing:
     """The probe's output, gathered in a thread while the subject is asked."""
 
-    def __init__(self, attached: Attached, dies: Callable[[str], None]) -> None:
-        """Begin to read at once."""
-        self._attached, self._dies = attached, dies
+    def __init__(
+        self, attached: Attached, dies: Callable[[str], None], another: Callable[[bytes], Attached | None]
+    ) -> None:
+        """Begin to read at once.
+
+        Args:
+            attached: the probe's stream.
+            dies: told why, where the probe must not go on.
+            another: given what a stream said that ended without a snapshot, gives the one to read instead.
+        """
+        self._attached, self._dies, self._another = attached, dies, another
         self._capture = Capture(_PROBE_LIMIT)
-        self._error: SubjectError | None = None
+        self._error: CouldNotRunError | None = None
         self._thread = threading.Thread(target=self._gather, daemon=True)
         self._thread.start()
 
     def _gather(self) -> None:
+        attached: Attached | None = self._attached
         try:
-            self._attached.exchange(None, self._capture, _PROBE_TIMEOUT, until=framing.END)
+            while attached is not None:
+                self._capture = Capture(_PROBE_LIMIT)
+                try:
+                    attached.exchange(None, self._capture, _PROBE_TIMEOUT, until=framing.END)
+                finally:
+                    attached.close()
+                attached = None if framing.END in self._capture.stdout else self._another(self.said)
         except SubjectError as error:
             self._error = error
-            self._attached.close()
             self._dies("was stopped because its probe did not end")
-        finally:
-            self._attached.close()
+        except CouldNotRunError as error:
+            self._error = error
+
+    def wait(self) -> None:
+        """Wait until no stream is left."""
+        while self._thread.is_alive():
+            self._thread.join(0.2)
+
+    @property
+    def said(self) -> bytes:
+        """What the last stream said."""
+        return bytes(self._capture.stdout)
 
     def result(self) -> Snapshot:
         """Wait for the probe. Raises `SubjectError` where it gave no snapshot."""
-        while self._thread.is_alive():
-            self._thread.join(0.2)
+        self.wait()
         if self._error is not None:
             raise SubjectError(f"the probe {self._error.message}", hint=self._error.hint)
         try:
-            return Snapshot.from_probe(bytes(self._capture.stdout))
+            return Snapshot.from_probe(self.said)
         except CouldNotRunError as error:
             said = self._capture.stderr.strip()[-500:]
             raise SubjectError(f"{error.message}{': ' + said if said else ''}", hint=error.hint) from error

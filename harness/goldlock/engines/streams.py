@@ -112,10 +112,19 @@ def pack(files: Iterable[tuple[str, Path | None]]) -> Iterator[bytes]:
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
-class _Chunks(io.RawIOBase):
+def packed(name: str, content: bytes, *, mode: int) -> bytes:
+    """A tar archive of one file that everyone may read."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), mode
+    padding = bytes(-len(content) % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
+    return member.tobuf(tarfile.GNU_FORMAT) + content + padding
+
+
+class Chunks(io.RawIOBase):
     """An iterator of byte chunks as a readable file that stops at a limit."""
 
     def __init__(self, chunks: Iterable[bytes], limit: int) -> None:
+        """Take over the iterator; `limit` is in bytes."""
         self._chunks, self._rest, self._left = iter(chunks), b"", limit
 
     def readable(self) -> bool:
@@ -159,7 +168,7 @@ def unpack(chunks: Iterable[bytes], into: Path, *, limit: int, members: int = 10
     found: dict[str, Path] = {}
     overhead = members * 2048 + (1 << 20)
     try:
-        with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks, limit + overhead)), mode="r|") as archive:
+        with tarfile.open(fileobj=io.BufferedReader(Chunks(chunks, limit + overhead)), mode="r|") as archive:
             for number, member in enumerate(archive):
                 path = PurePosixPath(member.name)
                 if number >= members:

@@ -64,7 +64,7 @@ for folder in ([here] if here != "/" else []) + ["/app", "/src", "/srv"]:
 usual = [os.path.join(d, "python") for d in os.environ.get("PATH", "").split(os.pathsep) if os.path.isfile(os.path.join(d, "python"))][:1]
 own = sys.executable or ""
 same = [p for p in usual if os.path.dirname(p) == os.path.dirname(own) and os.path.realpath(p) == os.path.realpath(own)]
-print(sys.argv[1] + json.dumps({"folder": here, "same": bool(same), "models": models[:1000], "sources": sources, "examples": examples}))
+print(sys.argv[1] + json.dumps({"folder": here, "same": bool(same), "usual": bool(usual), "models": models[:1000], "sources": sources, "examples": examples}))
 """
 _LISTENING = r"""
 import json, sys
@@ -87,7 +87,7 @@ class Inside:
 
     folder: str = "/"
     is_usual: bool = False
-    """Whether the interpreter is the one that the command `python` starts, too."""
+    """Whether goldlock finds that interpreter by itself: it is what `python` starts, or else `python3`."""
     models: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +101,7 @@ def look(session: Session, python: Sequence[str]) -> Inside:
     models = tuple(str(each) for each in listed(found.get("models")))
     return Inside(
         folder=str(found.get("folder") or "/"),
-        is_usual=found.get("same") is True,
+        is_usual=found.get("same") is True or (found.get("usual") is False and tuple(python) == ("python3",)),
         models=grouped(models),
         sources=sources,
         examples={name: str(text) for name, text in table(found.get("examples")).items()},

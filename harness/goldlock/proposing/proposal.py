@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from goldlock.config import Config
     from goldlock.engines import Launch, Session
+    from goldlock.engines import Source as Origin
     from goldlock.engines.docker import DockerEngine
     from goldlock.proposing.serving import Asked
 
@@ -84,8 +85,10 @@ class _Subject:
 
     source: Source
     seen: Seen
-    image: str = ""
-    """What the engine starts; empty where it has no image yet."""
+    origin: Origin | None = None
+    """What the engine starts or asks; None where nothing is to be started."""
+    names_python: bool = False
+    """Whether goldlock has to be told how its interpreter is started."""
     examples: Mapping[str, str] = field(default_factory=dict)
     """Of inputs, by path in the image."""
     config: Config | None = None
@@ -137,7 +140,7 @@ def propose(
             path = scratch / inputs.name
             path.write_text(inputs.made, encoding="utf-8")
         asked = _asked(path)
-        if opened is None or not subject.image or not wanted.starts:
+        if opened is None or subject.origin is None or not wanted.starts:
             asking = _unproven(way, wanted, subject.seen, asked.known)
         elif way == "http":
             asking = _served(opened, wanted, subject, asked, progress)
@@ -184,16 +187,16 @@ def _seen(
     from goldlock.asking import way
 
     config = configuration.loads(text(Proposal(name=name, subject=source.keys)), path=wanted.path)
-    image = running.subject_image(engine, config, None, progress)
+    origin = running.subject_source(engine, config, None, progress)
     details = (engine.container(wanted.what) if source.kind is Kind.CONTAINER else None) or engine.inspect(
-        image
+        origin.image
     )
     if details is None:
-        raise CouldNotRunError(f"the engine has no image {image}", hint="pull it, or `docker load` it")
-    seen = sourcing.from_config(details.get("Config") or {})
+        raise CouldNotRunError(f"the engine has no image {origin.image}", hint="pull it, or `docker load` it")
+    seen = _as_configured(sourcing.from_config(details.get("Config") or {}), source, config)
     if not wanted.starts:
-        return _Subject(source=source, seen=seen, image=image, config=config)
-    launch = way.launch(config, image, None, hash_files=False)
+        return _Subject(source=source, seen=seen, config=config)
+    launch = way.launch(config, origin, None, hash_files=False)
     for python in _interpreters(seen):
         try:
             with engine.session(replace(launch, python=python)) as session:
@@ -205,15 +208,35 @@ def _seen(
         progress(f"looked inside with {' '.join(python)}: {len(packages)} packages")
         seen = replace(
             seen,
-            python=("python",) if found.is_usual else python,
+            python=python,
             packages={each.name: each.version or "" for each in packages},
             sources=found.sources,
             models=found.models,
         )
-        return _Subject(source=source, seen=seen, image=image, config=config, examples=found.examples)
+        return _Subject(
+            source=source,
+            seen=seen,
+            origin=origin,
+            names_python=not found.is_usual,
+            config=config,
+            examples=found.examples,
+        )
     progress("no Python inside that can be started")
     models = sourcing.copied_models(source.stage) if source.stage else ()
-    return _Subject(source=source, seen=replace(seen, python=(), models=models), image=image, config=config)
+    return _Subject(source=source, seen=replace(seen, python=(), models=models), origin=origin, config=config)
+
+
+def _as_configured(seen: Seen, source: Source, config: Config) -> Seen:
+    """What the image says, with what a compose service says instead."""
+    subject = config.subject
+    if subject.entrypoint is not None:
+        # As in an image: another entry point does without the image's command.
+        seen = replace(seen, entrypoint=subject.entrypoint, command=())
+    if subject.command is not None:
+        seen = replace(seen, command=subject.command)
+    seen = replace(seen, environment={**seen.environment, **subject.environment})
+    port = source.port(config.folder)
+    return seen if port is None else replace(seen, ports=(port,))
 
 
 def _interpreters(seen: Seen) -> Iterator[tuple[str, ...]]:
@@ -335,11 +358,15 @@ def _served(
     hinted = next((each for each in RECOGNISERS if each.hint(seen)), None)
     ports = [wanted.port] if wanted.port else _ports(seen, hinted)
     return _relaxing(
-        lambda relaxed: _asked_service(engine, wanted, subject, asked, ports, relaxed, progress), progress
+        lambda relaxed: _asked_service(engine, wanted, subject, asked, ports, relaxed, progress),
+        progress,
+        is_guest=subject.source.kind is Kind.CONTAINER,
     )
 
 
-def _relaxing(attempt: Callable[[Mapping[str, object]], _Asking], progress: Callable[[str], None]) -> _Asking:
+def _relaxing(
+    attempt: Callable[[Mapping[str, object]], _Asking], progress: Callable[[str], None], *, is_guest: bool
+) -> _Asking:
     """Try with what goldlock allows by itself, then with what the subject was refused, the least first."""
     relaxed: Mapping[str, object] = {}
     root, whole = {"user": "0:0"}, {"writable": True}
@@ -350,7 +377,7 @@ def _relaxing(attempt: Callable[[Mapping[str, object]], _Asking], progress: Call
         except SubjectError as error:
             needed = _denied(error.message)
             following = next((each for each in possible if needed & each.keys()), None)
-            if following is None:
+            if following is None or is_guest:
                 raise
             relaxed = following
             progress(f"something is refused to it; trying again with {', '.join(relaxed)}")
@@ -453,10 +480,11 @@ def _launch(subject: _Subject, relaxed: Mapping[str, object]) -> Launch:
 
     from goldlock.asking import way
 
-    assert subject.config is not None  # noqa: S101 - an image is started as its configuration says
+    assert subject.config is not None  # noqa: S101 - what is started was configured before
+    assert subject.origin is not None  # noqa: S101
     config = subject.config
     config = structs.replace(config, subject=structs.replace(config.subject, **relaxed))
-    launch = way.launch(config, subject.image, None, hash_files=False)
+    launch = way.launch(config, subject.origin, None, hash_files=False)
     return replace(launch, python=subject.seen.python or ())
 
 
@@ -473,7 +501,12 @@ def _ran(
         rows = f"{asked.known.count} rows in, {found.rows} out: {', '.join(found.columns)}"
         return _Asking(keys=batching.written(found.command), seen=(rows, *_allowed(relaxed)), subject=relaxed)
 
-    return _relaxing(attempt, progress)
+    if subject.source.kind is Kind.CONTAINER and not wanted.run:
+        raise ConfigurationError(
+            "commands are not guessed in a container that runs already",
+            hint='say how it is called: --run "python predict.py {input} {output}"',
+        )
+    return _relaxing(attempt, progress, is_guest=subject.source.kind is Kind.CONTAINER)
 
 
 def _unproven(way: str, wanted: Wanted, seen: Seen, inputs: Inputs) -> _Asking:
@@ -508,7 +541,7 @@ def _found(subject: _Subject) -> dict[str, object]:
     """Keys of `[subject]` that say what was found inside."""
     seen = subject.seen
     found: dict[str, object] = {}
-    if seen.python is not None and seen.python != ("python",):
+    if seen.python and subject.names_python:
         found["python"] = list(seen.python)
     if seen.models and seen.python != ():
         found["artifacts"] = list(seen.models)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -42,7 +42,16 @@ class Source:
     """What the Dockerfile says, where there is one."""
     missing: tuple[str, ...] = ()
     """Build arguments without a value, on which the image is built."""
-    unproven: tuple[str, ...] = field(default=())
+    unproven: tuple[str, ...] = ()
+
+    def port(self, folder: Path) -> int | None:
+        """The port of a compose service."""
+        named = self.keys.get("compose")
+        if not isinstance(named, Mapping):
+            return None
+        from goldlock.config import compose
+
+        return compose.read(str(named["file"]), str(named["service"]), folder=folder, subject=self.name).port
 
 
 def on_disk(what: str, folder: Path, arguments: Mapping[str, str], target: str | None) -> Source | None:
@@ -235,6 +244,3 @@ def from_config(config: Mapping[str, object]) -> Seen:
         folder=str(config.get("WorkingDir") or "/"),
         user=str(config.get("User") or ""),
     )
-
-
-Progress = Callable[[str], None]

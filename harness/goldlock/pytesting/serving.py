@@ -76,17 +76,18 @@ def _checked(request: Check, progress: Progress) -> Report:
     config, settings = configuration.load(Path(request.config)), request.settings
     expected = environment.read_lock(config)
     with running.opened(settings.engine, config, expected, progress) as engine:
-        image = running.subject_image(engine, config, settings.image, progress)
+        source = running.subject_source(engine, config, settings.image, progress)
         progress(f"starting {config.subject.name} to look at its environment")
-        actual = environment.snapshot(engine, way.launch(config, image, None))
+        actual = environment.snapshot(engine, way.launch(config, source, None))
         return environment.check(
             config,
             expected,
             actual,
             subject=config.subject.name,
             engine=engine.description,
-            image=image if engine.name == "docker" else None,
+            image=source.image if engine.name == "docker" else None,
             fail_on=FailOn(settings.fail_on),
+            notes=source.notes,
         )
 
 
@@ -115,7 +116,7 @@ class _Subject:
                 running.opened(settings.engine, config, known, progress)
             )
             # The engine is a docker or a local one; the protocol is all that is needed here.
-            self._image = running.subject_image(self.engine, config, settings.image, progress)
+            self._source = running.subject_source(self.engine, config, settings.image, progress)
             self._removal = opening.pop_all()
         self._running: dict[Service | None, _Running] = {}
         self._failed: dict[Service | None, GoldlockError] = {}
@@ -152,7 +153,7 @@ class _Subject:
         progress(f"starting {self.config.subject.name} for tests ({self.engine.description})")
         with contextlib.ExitStack() as removal:
             session = removal.enter_context(
-                self.engine.session(way.launch(self.config, self._image, service, hash_files=False))
+                self.engine.session(way.launch(self.config, self._source, service, hash_files=False))
             )
             if case is not None and case.http is not None:
                 from goldlock.asking import http
