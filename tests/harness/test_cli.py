@@ -35,6 +35,7 @@ COMMANDS = [
     "check",
     "completion",
     "diff",
+    "init",
     "lock",
     "record",
     "report",

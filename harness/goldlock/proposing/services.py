@@ -316,7 +316,7 @@ class Plain:
         return tuple(Question(each) for each in (*_HEALTH, *self._routes(seen)))
 
     def evidence(self, seen: Seen, answers: Answers) -> str:
-        return "it answers HTTP" if any(answer.status for answer in answers.values()) else ""
+        return (self.hint(seen) or "it answers") if any(each.status for each in answers.values()) else ""
 
     def ready(self, seen: Seen, answers: Answers) -> Ready:
         return _healthy(answers, otherwise="")
