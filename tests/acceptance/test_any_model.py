@@ -41,6 +41,7 @@ http.path = "/invocations"
 http.port = 8080
 http.request = "{dataframe_split: {columns: names, data: rows}}"
 http.response.label = "predictions"
+http.ready.path = "/ping"
 """,
     "script": """
 [subject]

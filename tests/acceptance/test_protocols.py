@@ -43,4 +43,4 @@ def test_a_server_is_recognised_and_what_init_writes_verifies(
     user.must("lock", cwd=tmp_path)
     outcome = user.must("verify", "--format", "json", cwd=tmp_path)
     (case,) = json.loads(outcome.stdout)["cases"]
-    assert {column["name"] for column in case["result"]["columns"]} == columns
+    assert {column["name"] for column in case["table"]["columns"]} == columns

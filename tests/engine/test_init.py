@@ -121,8 +121,8 @@ def test_a_service_that_only_its_own_machine_can_reach_is_told(
     image = drifted('COPY other.py /app/\nCMD ["python", "/app/other.py"]', files)
     outcome = user.run("init", image, "--yes", "--http")
     assert outcome.code == 3
-    assert "it listens on port 9000, where nothing answers from outside" in outcome.stderr
-    assert "not on 127.0.0.1" in outcome.stderr
+    assert "it listens on 127.0.0.1:9000 only" in outcome.stderr
+    assert "let it listen on 0.0.0.0" in outcome.stderr
 
 
 def test_a_model_that_brings_an_example_of_its_input_needs_no_other(

@@ -17,7 +17,7 @@ from goldlock.printable import printable
 
 if TYPE_CHECKING:
     from goldlock.engines.docker import DockerEngine
-    from goldlock.proposing.proposal import Need
+    from goldlock.proposing.wanted import Need
 
 
 @click.command()
@@ -80,7 +80,8 @@ def init(
       goldlock init . --run "python predict.py {input} {output}"
       goldlock init --yes
     """
-    from goldlock.proposing.proposal import Wanted, propose
+    from goldlock.proposing.proposal import propose
+    from goldlock.proposing.wanted import Wanted
 
     if config_path.exists() and not replace:
         raise ConfigurationError(

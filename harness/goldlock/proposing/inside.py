@@ -68,16 +68,20 @@ print(sys.argv[1] + json.dumps({"folder": here, "same": bool(same), "usual": boo
 """
 _LISTENING = r"""
 import json, sys
-ports = []
+ports, local = set(), set()
 for name in ("/proc/net/tcp", "/proc/net/tcp6"):
     try:
         with open(name) as file:
             rows = [line.split() for line in file][1:]
     except (IOError, OSError):
         continue
-    # 0A is LISTEN; 127.0.0.11 is the engine's own name server.
-    ports += [int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == "0A" and not row[1].startswith("0B00007F")]
-print(sys.argv[1] + json.dumps({"ports": sorted(set(ports))}))
+    for row in rows:
+        address, _, port = row[1].rpartition(":")
+        # 0A is LISTEN; 127.0.0.11 is the engine's own name server; 127.0.0.1 and ::1 nobody else can reach.
+        if row[3] == "0A" and address != "0B00007F":
+            mine = address in ("0100007F", "0" * 24 + "01000000")
+            (local if mine else ports).add(int(port, 16))
+print(sys.argv[1] + json.dumps({"ports": sorted(ports), "local": sorted(local - ports)}))
 """
 
 
@@ -108,10 +112,23 @@ def look(session: Session, python: Sequence[str]) -> Inside:
     )
 
 
-def listening(session: Session, python: Sequence[str]) -> tuple[int, ...]:
-    """The ports on which the subject listens; empty where nobody could look."""
-    found = listed(_asked(session, python, _LISTENING).get("ports"))
-    return tuple(each for each in found if isinstance(each, int) and 0 < each < 65536)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """The ports on which a subject listens."""
+
+    ports: tuple[int, ...] = ()
+    local: tuple[int, ...] = ()
+    """Those that only its own machine can reach."""
+
+
+def listening(session: Session, python: Sequence[str]) -> Listening:
+    """The ports on which the subject listens; none where nobody could look."""
+    found = _asked(session, python, _LISTENING)
+    ports, local = (
+        tuple(each for each in listed(found.get(name)) if isinstance(each, int) and 0 < each < 65536)
+        for name in ("ports", "local")
+    )
+    return Listening(ports=ports, local=local)
 
 
 def _asked(session: Session, python: Sequence[str], script: str) -> Mapping[str, object]:

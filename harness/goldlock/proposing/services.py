@@ -22,6 +22,7 @@ from goldlock.proposing.recognising import (
 from goldlock.proposing.seen import Seen, flag_in
 
 _WEB = re.compile(r"\b(flask|gunicorn|uvicorn|waitress-serve|hypercorn|uwsgi)\b")
+_MOST_KEYS = 16
 _HEALTH = ("/healthz", "/health", "/ready", "/readyz", "/ping", "/livez", "/-/healthy", "/")
 
 
@@ -323,9 +324,11 @@ class Plain:
 
     def attempts(self, seen: Seen, answers: Answers, inputs: Inputs) -> Iterator[Attempt]:
         source = "\n".join(seen.sources.values())
-        named = re.findall(
+        spoken = re.findall(
             r"""(?:json|get_json\([^)]*\)|body|payload|data|request)(?:\[|\.get\()\s*["'](\w+)["']""", source
         )
+        others = re.findall(r"""\w(?:\[|\.get\()\s*["'](\w+)["']""", source)
+        named = list(dict.fromkeys([*spoken, *others]))[:_MOST_KEYS]
         keys = list(dict.fromkeys([*(each for each in named if each not in inputs.names), *self._keys]))
         whole: list[tuple[str, int | None]] = [
             ("rows", None),

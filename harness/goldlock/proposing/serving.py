@@ -93,9 +93,14 @@ def opened(session: Session, port: int, python: Sequence[str], *, seconds: float
             now = time.monotonic()
             if python and now > looked:
                 looked = now + 1
-                others = tuple(each for each in inside.listening(session, python) if each != port)
-                if others:
-                    return Elsewhere(ports=others)
+                found = inside.listening(session, python)
+                if found.local and not found.ports:
+                    raise SubjectError(
+                        f"it listens on 127.0.0.1:{found.local[0]} only, where nothing can ask it from outside",
+                        hint="let it listen on 0.0.0.0, by its arguments or a variable; goldlock asks over the network",
+                    )
+                if found.ports and port not in found.ports:
+                    return Elsewhere(ports=found.ports)
             if now > end:
                 said = session.said()
                 raise SubjectError(
