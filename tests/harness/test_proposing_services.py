@@ -292,6 +292,13 @@ def test_a_flask_program_is_asked_as_its_source_says() -> None:
     assert (first.path, _body(first)) == ("/score", {"table": [[1.0, 2.0], [3.0, 4.0]]})
 
 
+def test_keys_that_a_source_takes_out_of_anything_are_tried_before_the_usual_ones() -> None:
+    seen = Seen(
+        sources={"/app/serve.py": 'rows = json.loads(raw)\nsums = [sum(row) for row in rows["matrix"]]'}
+    )
+    assert _attempts("plain HTTP", {}, seen)[0].request == "{matrix: rows}"
+
+
 def test_without_a_source_the_usual_words_are_tried() -> None:
     first = _attempts("plain HTTP", {})[0]
     assert (first.path, first.request) == ("/predict", "{features: rows}")
