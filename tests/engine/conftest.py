@@ -74,6 +74,12 @@ class Project:
         """`goldlock verify` with a JSON report."""
         return self.run("verify", "--engine", "docker", "--format", "json", *arguments)
 
+    def lock_and_record(self) -> None:
+        """Lock and record the subject as it is; both must go well."""
+        for command in ("lock", "record"):
+            outcome = self.run(command, "--engine", "docker")
+            assert outcome.code == 0, outcome.stderr
+
     def edit(self, old: str, new: str) -> None:
         """Replace a text that stands in goldlock.toml."""
         path = self.folder / "goldlock.toml"
@@ -120,7 +126,7 @@ def build_image(engine_client: docker.DockerClient) -> Iterator[Callable[..., st
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for name, content in {"Dockerfile": dockerfile.encode(), **(files or {})}.items():
                 member = tarfile.TarInfo(name)
-                member.size, member.mode = len(content), 0o644
+                member.size, member.mode = len(content), 0o755 if content[:2] in {b"#!", b"\x7fE"} else 0o644
                 archive.addfile(member, io.BytesIO(content))
         buffer.seek(0)
         tag = f"goldlock-test-drift:{uuid.uuid4().hex[:12]}"
@@ -133,6 +139,49 @@ def build_image(engine_client: docker.DockerClient) -> Iterator[Callable[..., st
     yield build
     for tag in made:
         engine_client.images.remove(tag, force=True)
+
+
+@pytest.fixture(scope="session")
+def static_model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A model as one static executable, which needs nothing of an image."""
+    program = tmp_path_factory.mktemp("static") / "model"
+    subprocess.run(
+        ["gcc", "-O1", "-static", "-s", "-o", str(program), str(ROOT / "tests/subjects/static/model.c")],
+        check=True,
+    )
+    return program.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def static_image(build_image: Callable[..., str], static_model: bytes) -> str:
+    """FROM scratch: the model, its weight, and nothing else."""
+    return build_image(
+        "FROM scratch\nCOPY model weight /\nENV OMP_NUM_THREADS=3\n"
+        'ENTRYPOINT ["/model"]\nCMD ["serve", "8000"]\n',
+        {"model": static_model, "weight": b"0.25\n"},
+    )
+
+
+@pytest.fixture
+def static_project(tmp_path: Path) -> Callable[..., Project]:
+    """Writes a project whose `[subject]` holds the given lines, and whose cases ask the static model."""
+
+    def write(subject: str, *names: str, model: str = "/model", more: str = "") -> Project:
+        (folder := tmp_path / "static").mkdir()
+        (folder / "inputs.csv").write_text("x,y\n1,2\n0.5,0.1\n", encoding="utf-8")
+        cases = {
+            "files": f'[case.command]\nrun = ["{model}", "{{input}}", "{{output}}"]\n',
+            "streams": f'[case.command]\nrun = ["{model}", "-", "-"]\n',
+            "http": '[case.http]\npath = "/"\nrequest = "{rows: rows}"\n'
+            'response = { label = "labels", score = "scores" }\nready = { timeout = 30 }\n',
+        }
+        text = f'[subject]\nname = "static"\n{subject}\n'
+        for name in names or tuple(cases):
+            text += f'\n[[case]]\nname = "{name}"\ninputs = "inputs.csv"\n{cases[name]}'
+        (folder / "goldlock.toml").write_text(text + more, encoding="utf-8")
+        return Project(folder)
+
+    return write
 
 
 @pytest.fixture

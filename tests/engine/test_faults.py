@@ -183,9 +183,12 @@ def test_an_absent_image_says_how_to_get_it(traces: Traces) -> None:
     assert "goldlock build" in outcome.stderr
 
 
-def test_an_image_without_python_names_the_setting(traces: Traces, build_image: Callable[..., str]) -> None:
-    image = build_image("FROM scratch\nCOPY empty /\nCMD ['none']\n", {"empty": b""})
-    outcome = traces.run(*VERIFY, "batch", "--image", image)
+def test_a_stated_interpreter_that_is_not_there_names_the_setting(traces: Traces) -> None:
+    traces.project.edit(
+        'image = "goldlock-test-mini:latest"',
+        'image = "goldlock-test-mini:latest"\npython = ["/opt/absent/python"]',
+    )
+    outcome = traces.run(*VERIFY, "batch", "--image", "goldlock-test-mini:latest")
     assert outcome.code == 3
     assert "could not be started" in outcome.stderr
     assert "subject.python" in outcome.stderr

@@ -28,7 +28,7 @@ lock = "locks/here.lock"
 
 [subject]
 name = "iris"
-image = "registry.example:5000/team/iris:1.2@sha256:abc"
+image = "registry.example:5000/team/iris:1.2"
 python = ["python3", "-I"]
 artifacts = ["/opt/model/mlp"]
 user = "65534:65534"
@@ -193,7 +193,8 @@ def test_a_golden_folder_follows_from_the_name_unless_it_is_said() -> None:
 def test_the_least_that_must_be_said_leaves_documented_defaults() -> None:
     config = read('[subject]\nname = "iris"\nimage = "iris"\n')
     assert config.lock == "goldlock.lock"
-    assert config.subject.python == ("python",)
+    assert config.subject.python is None
+    assert not config.subject.keep_entrypoint
     assert config.subject.limits.memory_bytes == 4 << 30
     assert config.subject.limits.processes == 512
     assert config.case == ()
@@ -477,7 +478,6 @@ def test_a_folder_and_a_binary_file_are_no_configuration(tmp_path: Path) -> None
         ),
         ('context = "."', 'context = ""', "subject.build.context must not be empty"),
         ('lock = "locks/here.lock"', 'lock = ""', "lock must not be empty"),
-        ('python = ["python3", "-I"]', "python = []", "subject.python must be a command as a list of words"),
         ('python = ["python3", "-I"]', 'python = [""]', "subject.python[0] must be the program to run"),
         ('python = ["python3", "-I"]', 'python = ["p", "\\u0000"]', "subject.python[1] must not hold a NUL"),
         ('packages = "warning"', 'packages = "warn"', "policy.packages is no rule: 'warn'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from goldlock.asking.hints import hint_for
 from goldlock.asking.vetting import vet
 from goldlock.errors import SubjectError
 from goldlock.tables import Limits, open_table, write_table
@@ -53,7 +54,9 @@ def ask(
         raise SubjectError(
             f"`{PurePath(command.run[0]).name} ...` ended with exit code {completed.exit_code}"
             + (f":\n{said[-2000:]}" if said else " and said nothing"),
-            hint="run it by hand in the image to see why; goldlock gives no network and a read-only root",
+            hint=hint_for(
+                said, "run it by hand in the image to see why; goldlock gives no network and a read-only root"
+            ),
         )
     if command.writes_stdout:
         written, where = said_to, "the command's stdout"

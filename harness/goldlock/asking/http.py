@@ -14,6 +14,7 @@ import requests
 import urllib3.exceptions
 
 from goldlock.asking import deadline
+from goldlock.asking.hints import hint_for
 from goldlock.errors import ConfigurationError, SubjectError
 from goldlock.tables import Limits, from_columns, open_table, parse_json
 
@@ -44,7 +45,8 @@ def wait_until_ready(session: Session, http: Http) -> None:
     with contextlib.closing(deadline.Client()) as client:
         while True:
             if (reason := session.ended()) is not None:
-                raise SubjectError(f"the service {reason}", hint="run the image by hand to see why")
+                hint = hint_for(reason, "run the image by hand to see why")
+                raise SubjectError(f"the service {reason}", hint=hint)
             left = end - time.monotonic()
             if left <= 0:
                 raise SubjectError(
@@ -218,10 +220,11 @@ def _send(
         ) from error
     if status // 100 != 2:  # the class of success, RFC 9110 section 15
         said = bytes(content[:500]).decode("utf-8", "replace").strip()
+        otherwise = "check method, path, headers and request of the case in goldlock.toml"
         raise RefusedError(
             f"{http.method} {http.path} answered {status}" + (f": {said}" if said else ""),
             status=status,
-            hint="check method, path, headers and request of the case in goldlock.toml",
+            hint=hint_for(f"{said}\n{session.said()}", otherwise),
         )
     return bytes(content)
 

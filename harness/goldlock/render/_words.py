@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from goldlock.printable import printable
 from goldlock.results import Rung
+from goldlock_env.difference import ALL
 from goldlock_env.findings import Finding, Layer, Status
 
 if TYPE_CHECKING:
@@ -94,6 +95,16 @@ def difference(finding: Finding) -> str:
 def reason(finding: Finding) -> str:
     """Why an unknown is one."""
     return printable(finding.note) or "nobody could look"
+
+
+def unknowns(findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    """Names of what is unknown and the reason; whole layers that share a reason are told together."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        whole = finding.key == ALL
+        name = str(finding.layer) if whole else finding.name
+        told.setdefault((finding.note, "" if whole else finding.name), []).append(printable(name))
+    return [(", ".join(names), printable(note)) for (note, _), names in told.items()]
 
 
 def created(report: Report) -> str:

@@ -132,11 +132,8 @@ def _print_findings(page: Page, report: Report, *, verbose: bool) -> None:
         page.gap()
         page.say(("differences  ", STRONG), counts)
     _print_by_layer(page, differing, verbose=verbose)
-    for finding in unknown:
-        told = f"unknown  {printable(finding.name)}" + (
-            f": {printable(finding.note)}" if finding.note else ""
-        )
-        page.say((told, NOTE), indent=2, hang=9)
+    for names, why in _words.unknowns(unknown):
+        page.say((f"unknown  {names}" + (f": {why}" if why else ""), NOTE), indent=2, hang=9)
     if accepted:
         page.gap()
         page.say(("accepted  ", STRONG), f"{_words.plural(len(accepted), 'known difference')}, not counted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import posixpath
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ START_HINT = "check subject.python, user and image in goldlock.toml"
 PYTHONS = (("python",), ("python3",))
 """How an interpreter is started where nobody says how."""
 _CANNOT_START, _NOT_FOUND = 126, 127
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What the engine sets where an image does not."""
 
 
 class RunningContainer(abc.ABC):
@@ -54,6 +57,7 @@ class RunningContainer(abc.ABC):
         """Until every way to start one has failed."""
         self._probe_id = ""
         self._untried: list[tuple[str, ...]] = []
+        self._tried: tuple[str, ...] = ()
 
     @property
     def image_id(self) -> str | None:
@@ -84,7 +88,7 @@ class RunningContainer(abc.ABC):
 
     def _next_probe(self) -> Attached | None:
         while self._untried:
-            python = self._untried.pop(0)
+            python = self._tried = self._untried.pop(0)
             try:
                 self._probe_id, attached = self._execute(self._probe_arguments(python, hold=False))
             except docker.errors.APIError as error:
@@ -109,9 +113,21 @@ class RunningContainer(abc.ABC):
             absent = code == _NOT_FOUND or (
                 code == _CANNOT_START and is_absent(said.decode("utf-8", "replace"))
             )
+            if not absent and code and self._leading():
+                # Entry points end in their own ways where what they are to run is not there.
+                absent = not self._is_on_path(self._tried[0])
             if not absent or self._launch.python is not None:
                 return None
             return self._next_probe()
+
+    def _is_on_path(self, program: str) -> bool:
+        """Whether the container, which need not run, has a program of that name."""
+        variables = dict(entry.partition("=")[::2] for entry in self._config.get("Env") or ())
+        places = {**variables, **self._added}.get("PATH", _PATH)
+        files = _outside.Files(self._api, self._id)
+        return any(
+            files.kind(posixpath.join(place, program)) is not None for place in places.split(":") if place
+        )
 
     def snapshot(self) -> Snapshot:
         """What the probe saw in this container; waits for it."""
@@ -284,7 +300,16 @@ class RunningContainer(abc.ABC):
                 if time.monotonic() >= end:
                     raise
                 time.sleep(0.05)
-            raise SubjectError(f"the subject {reason}", hint=START_HINT) from error
+            raise SubjectError(f"the subject {reason}", hint=self._start_hint) from error
+
+    @property
+    def _start_hint(self) -> str:
+        if self._launch.keep_entrypoint:
+            return (
+                'the image\'s entry point must run the words that it is given (`exec "$@"`);'
+                " if it does not, leave subject.keep-entrypoint away"
+            )
+        return START_HINT
 
     @abc.abstractmethod
     def _memory_note(self) -> str:

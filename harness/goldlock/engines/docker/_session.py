@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import posixpath
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,7 @@ from goldlock.engines.attached import Attached, Probing
 from goldlock.engines.docker._errors import ERRORS, quietly, translated
 from goldlock.engines.docker._exchange import VOLUME, Exchange, InVolume
 from goldlock.engines.docker._images import image_layer
-from goldlock.engines.docker._outside import Files
-from goldlock.engines.docker._running import START_HINT, RunningContainer, is_absent
+from goldlock.engines.docker._running import RunningContainer, is_absent
 from goldlock.engines.streams import packed
 from goldlock.errors import CouldNotRunError, SubjectError
 
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 _NOBODY = "65534:65534"
 _PROGRAMS = "/goldlock-programs"
 _STAY = f"{_PROGRAMS}/stay"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""What the engine sets where an image does not."""
 
 
 class DockerSession(RunningContainer):
@@ -90,15 +86,6 @@ class DockerSession(RunningContainer):
             return True
         self._found_python(())
         return False
-
-    def _is_on_path(self, program: str) -> bool:
-        """Whether the container, which need not run, has a program of that name."""
-        variables = dict(entry.partition("=")[::2] for entry in self._config.get("Env") or ())
-        places = {**variables, **self._launch.environment}.get("PATH", _PATH)
-        files = Files(self._api, self._id)
-        return any(
-            files.kind(posixpath.join(place, program)) is not None for place in places.split(":") if place
-        )
 
     def _hold_by_program(self, removal: contextlib.ExitStack) -> None:
         """Have a program of ours as first process, or as what the image's entry point runs."""
@@ -203,7 +190,7 @@ class DockerSession(RunningContainer):
 
     def _could_not_start(self, error: docker.errors.APIError) -> CouldNotRunError:
         return CouldNotRunError(
-            f"image {self._launch.image} could not be started: {error.explanation}", hint=START_HINT
+            f"image {self._launch.image} could not be started: {error.explanation}", hint=self._start_hint
         )
 
     def _attach(self) -> Attached:
