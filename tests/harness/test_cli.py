@@ -31,6 +31,7 @@ COMMANDS = [
     "check",
     "completion",
     "diff",
+    "init",
     "lock",
     "probe",
     "record",

@@ -418,6 +418,7 @@ def test_a_folder_and_a_binary_file_are_no_configuration(tmp_path: Path) -> None
         ),
         ('{ label = "predicted_labels" }', "{}", "case[1].http.response names no output column"),
         ('"predicted_labels"', '"predicted_labels["', "case[1].http.response.label is not JMESPath"),
+        ("timeout = 30", 'when = "a ~ b"', "case[1].http.ready.when is not JMESPath"),
         ("{features: records[*].features}", "{features", "case[1].http.request is not JMESPath"),
         ("{features: records[*].features}", "", "case[1].http.request is not JMESPath"),
         ("{features: records[*].features}", "a ~ b", "case[1].http.request is not JMESPath"),

@@ -422,6 +422,25 @@ def test_a_service_is_ready_once_it_answers_with_the_stated_status() -> None:
     assert [(seen.method, seen.path) for seen in service.seen] == [("GET", "/ping")] * 3
 
 
+def test_a_service_is_ready_once_its_answer_says_so() -> None:
+    def loading(handler: BaseHTTPRequestHandler, _: object) -> None:
+        bodies: list[object] = [b"not JSON", {"status": "STARTING"}, {"status": "READY"}]
+        sends(bodies[min(len(service.seen), 3) - 1])(handler, None)
+
+    with serving(loading) as service:
+        ready = Readiness(path="/health-check", when="status == 'READY'", timeout=10)
+        http.wait_until_ready(service.session, contract(ready=ready))
+    assert len(service.seen) == 3
+
+
+@pytest.mark.parametrize("answer", [{"models": []}, {"models": None}, b"[" * 100_000, b" " * (2 * MEBI)])
+def test_an_answer_that_does_not_say_so_is_told(answer: object) -> None:
+    ready = Readiness(when="models", timeout=0.4)
+    with serving(sends(answer)) as service, pytest.raises(SubjectError, match=r"not ready within") as caught:
+        http.wait_until_ready(service.session, contract(ready=ready))
+    assert "of what / answered, `models` is not true" in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import jmespath
@@ -18,7 +19,7 @@ from goldlock.errors import ConfigurationError, SubjectError
 from goldlock.tables import Limits, from_columns, open_table, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from numpy import bool_
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     from goldlock.tables import Array, Batches, Format, Table
 
 _POLL = 0.05
+_READY_LIMIT = 1 << 20
+"""Bytes of an answer that says whether a service is ready."""
 
 
 def wait_until_ready(session: Session, http: Http) -> None:
-    """Ask the readiness path until it answers with the stated status.
+    """Ask the readiness path until it answers with the stated status, and `when` holds for what it says.
 
     Raises:
         SubjectError: the service ended, or was not ready in time.
@@ -53,14 +56,30 @@ def wait_until_ready(session: Session, http: Http) -> None:
             try:
                 url = _url(session, http.ready.path)
                 with client.ask("GET", url, seconds=min(left, 5)) as answer:
-                    if answer.status_code == http.ready.status:
+                    if answer.status_code != http.ready.status:
+                        seen = f"{http.ready.path} answered {answer.status_code}, not {http.ready.status}"
+                    elif not http.ready.when or _holds(http.ready.when, answer):
                         return
-                    seen = f"{http.ready.path} answered {answer.status_code}, not {http.ready.status}"
+                    else:
+                        seen = f"of what {http.ready.path} answered, `{http.ready.when}` is not true"
             except requests.RequestException as error:
                 inner = getattr(error.args[0] if error.args else None, "reason", None)
                 if not isinstance(inner, urllib3.exceptions.NewConnectionError):
                     seen = f"{http.ready.path}: {_reason(error)}"
             time.sleep(_POLL)
+
+
+def _holds(expression: str, answer: requests.Response) -> bool:
+    """Whether an expression is true (JMESPath: neither false, null nor empty) of an answer's JSON."""
+    content = bytearray()
+    for piece in answer.iter_content(1 << 16):
+        content += piece
+        if len(content) > _READY_LIMIT:
+            return False
+    try:
+        return bool(jmespath.search(f"!(!({expression}))", json.loads(content)))
+    except (ValueError, RecursionError, jmespath.exceptions.JMESPathError):
+        return False
 
 
 def ask(session: Session, http: Http, inputs: Path, inputs_format: Format, *, limit: int) -> Table:
@@ -77,24 +96,53 @@ def ask(session: Session, http: Http, inputs: Path, inputs_format: Format, *, li
         SubjectError: an error status, an answer that is not JSON or not what the mapping expects.
         ConfigurationError: the request's expression fails on these inputs.
     """
-    table = open_table(inputs, inputs_format, where="the case's inputs")
     gathered: dict[str, list[object]] = {}
+    for each in answers(session, http, inputs, inputs_format, limit=limit):
+        columns = _columns(each.value, http, each.rows, each.where)
+        if each.start and columns.keys() != gathered.keys():
+            absent = sorted(columns.keys() ^ gathered.keys())
+            raise SubjectError(
+                f"{each.where} has other columns than the answers before it: {', '.join(absent)}"
+            )
+        for column, values in columns.items():
+            gathered.setdefault(column, []).extend(values)
+    return from_columns(gathered)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a service said to one request."""
+
+    start: int
+    """Number of the first row that was asked for."""
+    rows: int
+    value: object
+    """Its JSON."""
+    where: str
+    """What messages call it."""
+
+
+class RefusedError(SubjectError):
+    """The service answered with a status that is no success."""
+
+    def __init__(self, message: str, *, status: int, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+def answers(
+    session: Session, http: Http, inputs: Path, inputs_format: Format, *, limit: int
+) -> Generator[Answer, None, None]:
+    """Send the requests of a case one after the other, and yield what is answered; arguments and errors as `ask`."""
+    table = open_table(inputs, inputs_format, where="the case's inputs")
     with contextlib.closing(deadline.Client()) as client:
         for start, part in _parts(table, http.batch or max(table.rows, 1)):
             where = f"the answer to rows {start} to {start + len(part) - 1}"
             body = _body(http.request, document(table.names, part))
             content = _send(client, session, http, body, where=where, limit=limit)
-            answer = parse_json(content, where=where, limits=Limits(size=limit))
+            value = parse_json(content, where=where, limits=Limits(size=limit))
             limit -= len(content)
-            columns = _columns(answer, http, len(part), where)
-            if start and columns.keys() != gathered.keys():
-                absent = sorted(columns.keys() ^ gathered.keys())
-                raise SubjectError(
-                    f"{where} has other columns than the answers before it: {', '.join(absent)}"
-                )
-            for column, values in columns.items():
-                gathered.setdefault(column, []).extend(values)
-    return from_columns(gathered)
+            yield Answer(start=start, rows=len(part), value=value, where=where)
 
 
 def _parts(table: Batches, size: int) -> Iterator[tuple[int, list[tuple[object, ...]]]]:
@@ -173,8 +221,9 @@ def _send(
     if status // 100 != 2:  # the class of success, RFC 9110 section 15
         said = bytes(content[:500]).decode("utf-8", "replace").strip()
         otherwise = "check method, path, headers and request of the case in goldlock.toml"
-        raise SubjectError(
+        raise RefusedError(
             f"{http.method} {http.path} answered {status}" + (f": {said}" if said else ""),
+            status=status,
             hint=hint_for(f"{said}\n{session.said()}", otherwise),
         )
     return bytes(content)

@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from goldlock import __version__
-from goldlock.cli import _checking, _probing, _recording, _schema
+from goldlock.cli import _checking, _probing, _proposing, _recording, _schema
 from goldlock.cli._shared import colour
 from goldlock.errors import GoldlockError, Interrupted
 from goldlock.interruption import installed
@@ -105,6 +105,7 @@ def cli() -> None:
 
     \b
     Example:
+      goldlock init IMAGE      # look at a model, write goldlock.toml
       goldlock lock            # record the environment
       goldlock record          # record the outputs
       goldlock verify          # compare both, for ever after
@@ -114,6 +115,7 @@ def cli() -> None:
 
 
 for _command in (
+    _proposing.init,
     _recording.build,
     _recording.lock,
     _recording.record,

@@ -132,9 +132,9 @@ class Delivery:
     def of(self, report: Report) -> int:
         """Write the report wherever it was asked for; return the exit code that it stands for."""
         for kind, path in self.files.items():
-            _write(path, rendered(report, kind))
+            write_whole(path, rendered(report, kind))
         if self.output is not None:
-            _write(self.output, rendered(report, self.kind, verbose=self.verbose))
+            write_whole(self.output, rendered(report, self.kind, verbose=self.verbose))
         elif self.kind is ReportFormat.TEXT:
             show(report, verbose=self.verbose)
         else:
@@ -242,8 +242,8 @@ def show(report: Report, *, verbose: bool = False, headline: bool = True) -> Non
     click.echo(text, nl=False, color=True)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a report whole or not at all; into a pipe or a device where that stands at the path."""
+def write_whole(path: Path, text: str) -> None:
+    """Write a text whole or not at all; into a pipe or a device where that stands at the path."""
     if path.exists() and not path.is_file():
         try:
             path.write_text(text, encoding="utf-8")

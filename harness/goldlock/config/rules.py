@@ -165,6 +165,8 @@ def _http(http: Http, path: KeyPath) -> Iterator[Problem]:
         yield Problem((*path, "port"), "must be from 1 to 65535")
     if not 100 <= http.ready.status <= 599:
         yield Problem((*path, "ready", "status"), "must be an HTTP status, from 100 to 599")
+    if http.ready.when:
+        yield from _expression(http.ready.when, (*path, "ready", "when"))
     if not _METHOD.fullmatch(http.method):
         yield Problem((*path, "method"), "must be an HTTP method in capitals, such as POST")
     for name, value in http.headers.items():

@@ -177,6 +177,8 @@ class Readiness(_Table, frozen=True, kw_only=True):
 
     path: str = "/"
     status: int = 200
+    when: str = ""
+    """JMESPath over the JSON of the answer: ready where it is true. Empty: the status says it all."""
     timeout: float = 120
     """Seconds until goldlock gives up."""
 

@@ -83,6 +83,15 @@ class DockerEngine(Images):
                 if ownership.is_dead((network.get("Labels") or {}).get(ownership.OWNER, "")):
                     quietly(functools.partial(self.api.remove_network, network["Id"]))
 
+    def container(self, name: str) -> dict[str, Any] | None:
+        """What the Engine API says of a container, None where the engine does not have it."""
+        with translated(f"look at container {name}"):
+            try:
+                found: dict[str, Any] = self.api.inspect_container(name)
+            except docker.errors.NotFound:
+                return None
+        return found
+
     def image_of(self, container: str) -> str:
         """Reference of the image that somebody's container was made of. Raises `CouldNotRunError`: there is none."""
         return str((found_container(self.api, container).get("Config") or {}).get("Image") or "")
