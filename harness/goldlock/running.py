@@ -6,6 +6,7 @@ The command line, the pytest plugin and whoever calls goldlock from Python come 
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goldlock.errors import ConfigurationError
@@ -40,7 +41,7 @@ def opened(
 def subject_image(
     engine: DockerEngine | LocalEngine, config: Config, image: str | None, progress: Callable[[str], None]
 ) -> str:
-    """Return the image to check; the configured one is built first where its inputs have changed."""
+    """Return the image to check, which is built first where its inputs have changed, or loaded from its archive."""
     from goldlock.building import ensure_image
 
     subject = config.subject
@@ -50,10 +51,15 @@ def subject_image(
                 "--image needs the docker engine", hint="start one, or leave --image away"
             )
         return subject.image
-    if image is None and subject.build is not None:
-        from goldlock.engines.docker import DockerEngine
+    from goldlock.engines.docker import DockerEngine
+    from goldlock.images import archives
 
-        assert isinstance(engine, DockerEngine)  # noqa: S101 - there are two engines
+    assert isinstance(engine, DockerEngine)  # noqa: S101 - there are two engines
+    if image is not None and archives.is_archive(Path(image)):
+        return archives.loaded(engine, Path(image), None, progress)
+    if image is None and subject.archive is not None:
+        return archives.loaded(engine, config.resolve(subject.archive), subject.image or None, progress)
+    if image is None and subject.build is not None:
         ensure_image(engine, config, subject.build, subject.image, progress)
     return image or subject.image
 

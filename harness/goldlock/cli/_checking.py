@@ -189,7 +189,9 @@ def diff(
         artifacts: tuple[str, ...] = ()
         # The recorded ones first: they name the artifacts to look for in an image.
         for word in sorted({first, second}, key=lambda word: not Path(word).is_file()):
-            seen = environment.resolve(word, engine, artifacts=artifacts, hash_files=hash_files)
+            seen = environment.resolve(
+                word, engine, artifacts=artifacts, hash_files=hash_files, progress=progress
+            )
             snapshots[word] = seen
             artifacts = artifacts or tuple(
                 file.path for file in (seen.artifacts.files if seen.artifacts else ())

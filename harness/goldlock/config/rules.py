@@ -66,7 +66,12 @@ def inconsistencies(document: Document) -> Iterator[Problem]:
 def _subject(subject: Subject) -> Iterator[Problem]:
     path: KeyPath = ("subject",)
     yield from _named(subject.name, (*path, "name"))
-    yield from _image(subject.image, (*path, "image"))
+    if subject.archive is not None:
+        yield from _filled(subject.archive, (*path, "archive"))
+        if subject.build is not None:
+            yield Problem((*path, "archive"), "and subject.build exclude each other")
+    if subject.image or subject.archive is None:
+        yield from _image(subject.image, (*path, "image"))
     yield from _words(subject.python, (*path, "python"), known=())
     yield from _variables(subject.environment, (*path, "environment"))
     yield from _each_filled(subject.artifacts, (*path, "artifacts"))

@@ -118,7 +118,10 @@ class Subject(_Table, frozen=True, kw_only=True):
     """`[subject]`: what is checked."""
 
     name: str
-    image: str
+    image: str = ""
+    """With `archive`: which of its images; none where it holds one."""
+    archive: str | None = None
+    """What `docker save` or an OCI tool wrote, instead of an image that the engine has."""
     build: Build | None = None
     local: Local | None = None
     python: tuple[str, ...] = ("python",)

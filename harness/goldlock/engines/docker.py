@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import platform
+import re
 import time
 import uuid
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -126,6 +127,37 @@ class DockerEngine:
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
             return str(getattr(error, "explanation", None) or error)
         return None
+
+    def save(self, reference: str) -> Iterator[bytes]:
+        """Yield what `docker save` writes. Raises CouldNotRunError."""
+        with _translated(f"save image {reference}"), _patient() as client:
+            yield from client.api.get_image(reference)
+
+    def load(self, chunks: Iterable[bytes]) -> str:
+        """Take in an image as `docker load` does; returns its id. Raises CouldNotRunError, and what `chunks` raises."""
+        said: list[str] = []
+        with (
+            _translated("load the image", hint="see whether the engine's disk has room"),
+            _patient() as client,
+        ):
+            for line in client.api.load_image(cast("bytes", chunks)):
+                if "error" in line:
+                    raise CouldNotRunError(
+                        f"the engine did not take the image: {str(line['error']).strip()}",
+                        hint="see whether its disk has room, and whether the image is for this machine",
+                    )
+                said.append(str(line.get("stream", "")))
+        found = re.findall(r"sha256:[0-9a-f]{64}", "".join(said))
+        if not found:
+            raise CouldNotRunError(
+                f"the engine does not say what it loaded: {''.join(said).strip()}", hint="look at its log"
+            )
+        return str(found[-1])
+
+    def remove(self, reference: str) -> None:
+        """Remove an image. Raises CouldNotRunError where something uses it."""
+        with _translated(f"remove image {reference}"):
+            self.api.remove_image(reference)  # type: ignore[no-untyped-call]
 
     def build(
         self,
@@ -472,6 +504,16 @@ def _is_this_machine(version: Mapping[str, Any]) -> bool:
 def _quietly(action: Callable[[], object]) -> None:
     with contextlib.suppress(docker.errors.DockerException, requests.exceptions.RequestException):
         action()
+
+
+@contextlib.contextmanager
+def _patient() -> Iterator[docker.DockerClient]:
+    """A connection for what takes minutes: an engine gathers a whole image before it sends the first byte."""
+    client = docker.from_env(timeout=3600)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 @contextlib.contextmanager
