@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from goldlock import __version__
-from goldlock.cli import _checking, _recording
+from goldlock.cli import _checking, _delivering, _recording
 from goldlock.cli._shared import colour
 from goldlock.errors import GoldlockError, Interrupted
 from goldlock.interruption import installed
@@ -124,6 +124,8 @@ for _command in (
     _checking.reproduce,
     _checking.report,
     _recording.sealed,
+    _delivering.pack,
+    _delivering.keygen,
 ):
     cli.add_command(_command)
 

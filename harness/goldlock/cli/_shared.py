@@ -99,9 +99,9 @@ class Delivery:
     def of(self, report: Report) -> int:
         """Write the report wherever it was asked for; return the exit code that it stands for."""
         for kind, path in self.files.items():
-            _write(path, rendered(report, kind))
+            write_whole(path, rendered(report, kind))
         if self.output is not None:
-            _write(self.output, rendered(report, self.kind, verbose=self.verbose))
+            write_whole(self.output, rendered(report, self.kind, verbose=self.verbose))
         elif self.kind is ReportFormat.TEXT:
             show(report, verbose=self.verbose)
         else:
@@ -109,7 +109,7 @@ class Delivery:
         return report.verdict.exit_code
 
 
-def _writable(_context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+def writable(_context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     """Refuse a path that no report can be written to before the work and not behind it."""
     if value is not None and str(value) == "-":
         raise ConfigurationError(
@@ -149,7 +149,7 @@ def outputs(command: Callable[..., object]) -> Callable[..., object]:
                 f"--{kind.value}",
                 f"{kind.value}_file",
                 type=click.Path(path_type=Path),
-                callback=_writable,
+                callback=writable,
                 help=f"Also write the report as {told}.",
             )
             for kind, told in reversed(_TOLD.items())
@@ -158,7 +158,7 @@ def outputs(command: Callable[..., object]) -> Callable[..., object]:
             "-o",
             "--output",
             type=click.Path(path_type=Path),
-            callback=_writable,
+            callback=writable,
             help="Write the report here, not to stdout.",
         ),
         click.option(
@@ -209,7 +209,7 @@ def show(report: Report, *, verbose: bool = False, headline: bool = True) -> Non
     click.echo(text, nl=False, color=True)
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a report whole or not at all; into a pipe or a device where that stands at the path."""
     if path.exists() and not path.is_file():
         try:

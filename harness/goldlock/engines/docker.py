@@ -140,7 +140,7 @@ class DockerEngine:
             _translated("load the image", hint="see whether the engine's disk has room"),
             _patient() as client,
         ):
-            for line in client.api.load_image(cast("bytes", chunks)):
+            for line in client.api.load_image(cast("bytes", chunks)):  # type: ignore[no-untyped-call]
                 if "error" in line:
                     raise CouldNotRunError(
                         f"the engine did not take the image: {str(line['error']).strip()}",
@@ -157,7 +157,7 @@ class DockerEngine:
     def remove(self, reference: str) -> None:
         """Remove an image. Raises CouldNotRunError where something uses it."""
         with _translated(f"remove image {reference}"):
-            self.api.remove_image(reference)  # type: ignore[no-untyped-call]
+            self.api.remove_image(reference)
 
     def build(
         self,
