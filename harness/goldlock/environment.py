@@ -15,6 +15,7 @@ from goldlock import __version__
 from goldlock.asking import way
 from goldlock.engines import Launch
 from goldlock.errors import ConfigurationError, CouldNotRunError
+from goldlock.images import archives
 from goldlock.report import FailOn, Report, sorted_findings
 from goldlock_env import difference, lock, probing, requirements, returned
 from goldlock_env.decoding import MalformedError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from goldlock.config import Config
     from goldlock.engines import Engine, Source
+    from goldlock.engines.docker import DockerEngine
 
 
 def read_lock(config: Config) -> lock.Lock:
@@ -98,7 +100,12 @@ def check(
 
 
 def resolve(
-    reference: str, engine: Callable[[], Engine], *, artifacts: tuple[str, ...] = (), hash_files: bool = True
+    reference: str,
+    engine: Callable[[], DockerEngine],
+    *,
+    artifacts: tuple[str, ...] = (),
+    hash_files: bool = True,
+    progress: Callable[[str], None] = lambda _line: None,
 ) -> Snapshot:
     """The environment that a command-line word names.
 
@@ -108,6 +115,7 @@ def resolve(
         engine: opens the Docker engine, called for an image only.
         artifacts: paths of model files to hash in an image.
         hash_files: whether installed files are hashed.
+        progress: told that an archive is being loaded.
 
     Raises:
         CouldNotRunError: it is none of these.
@@ -115,6 +123,10 @@ def resolve(
     path = Path(reference)
     if path.is_file() and (path.suffix == ".json" or returned.looks_like(_head(path))):
         return _saved(path)
+    if archives.is_archive(path):
+        opened = engine()
+        loaded = archives.loaded(opened, path, None, progress)
+        return snapshot(opened, Launch(image=loaded, artifacts=artifacts, hash_files=hash_files))
     if path.is_dir() or (path.is_file() and os.access(path, os.X_OK)):
         return interpreter(reference, hash_files=hash_files)
     if path.is_file():

@@ -6,6 +6,7 @@ The command line, the pytest plugin and whoever calls goldlock from Python come 
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from goldlock.engines import Source
@@ -43,7 +44,8 @@ def subject_source(
 ) -> Source:
     """Find what is to be checked: `image` where one is named, else what goldlock.toml says.
 
-    An image that goldlock.toml says how to build is built first where its inputs have changed.
+    An image that goldlock.toml says how to build is built first where its inputs have changed; one in an archive is
+    loaded where the engine does not have it.
 
     Raises ConfigurationError for what needs the docker engine, CouldNotRunError where there is no such thing.
     """
@@ -54,12 +56,18 @@ def subject_source(
             raise ConfigurationError(f"{named} needs the docker engine", hint="start one, or leave it away")
         return Source(image=subject.image or subject.name)
     from goldlock.engines.docker import DockerEngine
+    from goldlock.images import archives
 
     assert isinstance(engine, DockerEngine)  # noqa: S101 - there are two engines
     if image is not None:
-        return _started_by_us(config, image)
+        path = Path(image)
+        found = archives.loaded(engine, path, None, progress) if archives.is_archive(path) else image
+        return _started_by_us(config, found)
     if subject.container is not None:
         return _running_already(engine, subject.container)
+    if subject.archive is not None:
+        path = config.resolve(subject.archive)
+        return _started_by_us(config, archives.loaded(engine, path, subject.image, progress))
     assert subject.image is not None  # noqa: S101 - every other source is an image by now
     if subject.build is not None:
         from goldlock.building import ensure_image

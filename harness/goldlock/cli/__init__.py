@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from goldlock import __version__
-from goldlock.cli import _checking, _probing, _proposing, _recording, _schema
+from goldlock.cli import _checking, _delivering, _probing, _proposing, _recording, _schema
 from goldlock.cli._shared import colour
 from goldlock.errors import GoldlockError, Interrupted
 from goldlock.interruption import installed
@@ -128,6 +128,8 @@ for _command in (
     _probing.probe,
     _recording.sealed,
     _schema.schema,
+    _delivering.pack,
+    _delivering.keygen,
 ):
     cli.add_command(_command)
 

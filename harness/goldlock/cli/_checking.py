@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from goldlock.cli import _delivering
 from goldlock.cli._shared import (
     CONFIG,
     Delivery,
@@ -26,6 +27,7 @@ from goldlock.cli._shared import (
     strict_option,
     where_useful_option,
     with_command,
+    writable,
 )
 from goldlock.errors import ConfigurationError
 
@@ -41,13 +43,32 @@ TOLD = "told by a file, not looked at"
 
 
 @click.command()
-@click.argument("cases", nargs=-1, metavar="[CASE]...")
+@click.argument("cases", nargs=-1, metavar="[FILE.goldlock] [CASE]...")
 @config_option
 @engine_option
 @image_option
 @hash_option
 @fail_on_option
 @strict_option
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With a pack: refuse it unless this public key (NAME.pub) has signed it.",
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    callback=writable,
+    help="With a pack: write an acceptance record, an in-toto test result, for the sender.",
+)
+@click.option(
+    "--sign-with",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Sign the acceptance record with this private key (NAME.key).",
+)
+@click.option(
+    "--rm-image", is_flag=True, help="With a pack: remove its image afterwards, if it was not there before."
+)
 @click.option(
     "--worst",
     type=click.IntRange(0, 100_000),
@@ -65,16 +86,41 @@ def verify(
     fail_on: str,
     strict: bool,  # noqa: FBT001
     worst: int,
+    key: Path | None,
+    record: Path | None,
+    sign_with: Path | None,
+    rm_image: bool,  # noqa: FBT001
     delivery: Delivery,
 ) -> int:
-    """Compare the subject's outputs and environment with what is recorded.
+    """Compare the subject's outputs and environment with what is recorded, here or in a pack.
 
     \b
     Example:
       goldlock verify
       goldlock verify batch --image registry.example/model:2.0 --html report.html --junit report.xml
+      goldlock verify mlp.goldlock --key vendor.pub --record accepted.json
     """
     judged = judged_by(fail_on, strict=strict)
+    if _delivering.is_pack(cases):
+        _without(config_path != Path(CONFIG), "--config", "the pack has its own")
+        _without(image is not None, "--image", "the pack has its own")
+        _without(sign_with is not None and record is None, "--sign-with", "there is no --record to sign")
+        report = _delivering.verify_pack(
+            cases,
+            key=key,
+            record=record,
+            sign_with=sign_with,
+            engine_name=engine_name,
+            fail_on=judged,
+            hash_files=hash_files,
+            worst=worst,
+            rm_image=rm_image,
+            finish=with_command,
+        )
+        return delivery.of(report)
+    for option, given in (("--key", key), ("--record", record), ("--sign-with", sign_with)):
+        _without(given is not None, option, "it is for a pack: name FILE.goldlock")
+    _without(rm_image, "--rm-image", "it is for a pack: name FILE.goldlock")
     config = load(config_path)
     from goldlock import running
 
@@ -91,6 +137,11 @@ def verify(
     code = delivery.of(with_command(report))
     _say_what_was_received(config, config_path, report)
     return code
+
+
+def _without(given: bool, option: str, why: str) -> None:  # noqa: FBT001
+    if given:
+        raise ConfigurationError(f"{option} cannot be used here: {why}", hint=f"leave {option} away")
 
 
 def _say_what_was_received(config: Config, path: Path, report: Report) -> None:
@@ -236,7 +287,9 @@ def diff(
         artifacts: tuple[str, ...] = ()
         # The recorded ones first: they name the artifacts to look for in an image.
         for word in sorted({first, second}, key=lambda word: not Path(word).is_file()):
-            seen = environment.resolve(word, engine, artifacts=artifacts, hash_files=hash_files)
+            seen = environment.resolve(
+                word, engine, artifacts=artifacts, hash_files=hash_files, progress=progress
+            )
             snapshots[word] = seen
             artifacts = artifacts or tuple(
                 file.path for file in (seen.artifacts.files if seen.artifacts else ())
@@ -281,14 +334,22 @@ def reproduce(
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE.json")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Refuse an acceptance record unless this public key (NAME.pub) has signed it.",
+)
 @outputs
-def report(file: Path, delivery: Delivery) -> None:
-    """Render a saved report again; the exit code is 0 where that could be done.
+def report(file: Path, key: Path | None, delivery: Delivery) -> None:
+    """Render a saved report, or an acceptance record, again; the exit code is 0 where that could be done.
 
     \b
     Example:
       goldlock report report.json --html report.html --sarif report.sarif
+      goldlock report accepted.json --key client.pub
     """
+    from goldlock.delivery import acceptance
     from goldlock.render import json
 
-    delivery.of(json.parse(file.read_bytes(), where=str(file)))
+    accepted = acceptance.read(file, _delivering.public_key(key))
+    delivery.of(accepted or json.parse(file.read_bytes(), where=str(file)))

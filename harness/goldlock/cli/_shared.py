@@ -142,7 +142,7 @@ class Delivery:
         return report.verdict.exit_code
 
 
-def _writable(_context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+def writable(_context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
     """Refuse a path that no report can be written to before the work and not behind it."""
     if value is not None and str(value) == "-":
         raise ConfigurationError(
@@ -182,7 +182,7 @@ def outputs(command: Callable[..., object]) -> Callable[..., object]:
                 f"--{kind.value}",
                 f"{kind.value}_file",
                 type=click.Path(path_type=Path),
-                callback=_writable,
+                callback=writable,
                 help=f"Also write the report as {told}.",
             )
             for kind, told in reversed(_TOLD.items())
@@ -191,7 +191,7 @@ def outputs(command: Callable[..., object]) -> Callable[..., object]:
             "-o",
             "--output",
             type=click.Path(path_type=Path),
-            callback=_writable,
+            callback=writable,
             help="Write the report here, not to stdout.",
         ),
         click.option(

@@ -73,6 +73,10 @@ def _subject(subject: Subject) -> Iterator[Problem]:
             yield Problem((*path, "image"), "must be a name that the build can give, not a digest or an id")
     if subject.container is not None:
         yield from _filled(subject.container, (*path, "container"))
+    if subject.archive is not None:
+        yield from _filled(subject.archive, (*path, "archive"))
+        if subject.build is not None:
+            yield Problem((*path, "archive"), "and subject.build exclude each other")
     yield from _words(subject.python or (), (*path, "python"), known=(), empty=True)
     for key, words in (("entrypoint", subject.entrypoint), ("command", subject.command)):
         yield from _words(words or (), (*path, key), known=placeholders(words or ()), empty=True)

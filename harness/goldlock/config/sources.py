@@ -7,7 +7,7 @@ from pathlib import Path
 
 from goldlock.decoding import KeyPath, Problem
 
-SOURCES = ("image", "container", "compose")
+SOURCES = ("image", "archive", "container", "compose")
 """Keys of `[subject]` of which one is given."""
 _NOT_OURS = {
     "build": "build makes an image; name it with subject.image",
@@ -27,6 +27,9 @@ def problems(document: Mapping[str, object]) -> Iterator[Problem]:
         return
     path: KeyPath = ("subject",)
     given = [key for key in SOURCES if key in subject]
+    if given == ["image", "archive"]:
+        # The image is then one of the archive's.
+        given = ["archive"]
     if not given:
         yield Problem(path, f"does not say what is checked: add one of {', '.join(SOURCES)}")
     elif len(given) > 1:

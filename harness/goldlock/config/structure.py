@@ -146,7 +146,9 @@ class Subject(_Table, frozen=True, kw_only=True):
     """What reports call it."""
     image: str | None = None
     """Name, digest or id of its image; `goldlock build` tags the image so. Of a compose service that of its image,
-    once it is read."""
+    once it is read; with `archive`: which of its images, where it holds several."""
+    archive: str | None = None
+    """What `docker save` or an OCI tool wrote, a file or an OCI layout's folder: it is loaded into the engine."""
     container: str | None = None
     """Name or id of a container that runs already: it is asked, and neither started nor stopped."""
     compose: Compose | None = None

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from goldlock.golden import _folder
-from goldlock.golden._load import check_sealed, is_there, load
+from goldlock.golden._load import check_sealed, files_of, is_there, load
 from goldlock.golden._merge import merged
 from goldlock.golden._outputs import LARGEST_TEXT
 from goldlock.golden._outputs import write as write_outputs
@@ -37,6 +37,7 @@ __all__ = [
     "Provenance",
     "accept",
     "check_sealed",
+    "files_of",
     "is_there",
     "load",
     "load_all",

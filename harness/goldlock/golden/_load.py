@@ -57,6 +57,16 @@ def load(folder: Path) -> Golden:
     )
 
 
+def files_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of a golden's own files: another one than the first has no inputs of its own.
+
+    Raises CouldNotRunError as `load`.
+    """
+    manifest = _manifest.loads(_manifest_text(folder), str(folder / MANIFEST))
+    own = () if manifest.name else (manifest.inputs.file,)
+    return (MANIFEST, *own, manifest.outputs.file)
+
+
 def check_sealed(path: Path) -> tuple[Finding, ...]:
     """Return what is not as it was sealed of one golden.toml and the files that it names.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import docker
@@ -15,7 +17,7 @@ from goldlock.errors import ConfigurationError, CouldNotRunError
 from goldlock_env.layers import ImageLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -78,6 +80,37 @@ class Images:
             return str(getattr(error, "explanation", None) or error)
         return None
 
+    def save(self, reference: str) -> Iterator[bytes]:
+        """Yield what `docker save` writes. Raises CouldNotRunError."""
+        with translated(f"save image {reference}"), _patient() as client:
+            yield from client.api.get_image(reference)
+
+    def load(self, chunks: Iterable[bytes]) -> str:
+        """Take in an image as `docker load` does; returns its id. Raises CouldNotRunError, and what `chunks` raises."""
+        said: list[str] = []
+        with (
+            translated("load the image", hint="see whether the engine's disk has room"),
+            _patient() as client,
+        ):
+            for line in client.api.load_image(cast("bytes", chunks)):  # type: ignore[no-untyped-call]
+                if "error" in line:
+                    raise CouldNotRunError(
+                        f"the engine did not take the image: {str(line['error']).strip()}",
+                        hint="see whether its disk has room, and whether the image is for this machine",
+                    )
+                said.append(str(line.get("stream", "")))
+        found = re.findall(r"sha256:[0-9a-f]{64}", "".join(said))
+        if not found:
+            raise CouldNotRunError(
+                f"the engine does not say what it loaded: {''.join(said).strip()}", hint="look at its log"
+            )
+        return str(found[-1])
+
+    def remove(self, reference: str) -> None:
+        """Remove an image. Raises CouldNotRunError where something uses it."""
+        with translated(f"remove image {reference}"):
+            self.api.remove_image(reference)
+
     def build(
         self,
         context: Iterable[bytes],
@@ -122,6 +155,16 @@ class Images:
                     step = text.strip()
                     progress(step)
                 tail = [*tail[-60:], text]
+
+
+@contextlib.contextmanager
+def _patient() -> Iterator[docker.DockerClient]:
+    """A connection for what takes minutes: an engine gathers a whole image before it sends the first byte."""
+    client = docker.from_env(timeout=3600)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def context_files(root: Path, rules: Sequence[str], dockerfile: str) -> set[str]:
