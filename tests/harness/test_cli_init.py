@@ -69,6 +69,23 @@ def test_a_dockerfile_is_enough_where_nothing_is_to_be_started(project: Path) ->
     ]
 
 
+def test_locked_requirements_go_into_the_build(project: Path) -> None:
+    lines = "FROM python:3.11-slim\nCOPY requirements.txt .\nCOPY wheelhouse/ /wheelhouse/\n"
+    lines += "RUN pip install --no-index --find-links /wheelhouse -r requirements.txt\nCMD flask run"
+    (project / "service").mkdir()
+    (project / "service" / "Dockerfile").write_text(lines, encoding="utf-8")
+    (project / "service" / "requirements.txt").write_text("flask==3.0.3 --hash=sha256:00\n", encoding="utf-8")
+    outcome = init("service", "--no-start", "--yes", cwd=project)
+    assert outcome.code == 0, outcome.stderr
+    build = config.load(project / "goldlock.toml").subject.build
+    assert build is not None
+    assert (build.context, build.requirements, build.python) == (
+        "service",
+        ("service/requirements.txt",),
+        "3.11",
+    )
+
+
 def test_what_the_user_says_goes_before_what_is_seen(project: Path) -> None:
     options = ["--no-start", "--inputs", "inputs.csv", "--port", "7", "--path", "/score", "-c", "other.toml"]
     assert init(*options, cwd=project).code == 0

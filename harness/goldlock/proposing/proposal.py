@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from goldlock import config as configuration
 from goldlock.errors import ConfigurationError
 from goldlock.proposing import commands, inputs, looking, sourcing, trying
 from goldlock.proposing.looking import Subject
@@ -84,6 +85,7 @@ def propose(
         unproven=(*source.unproven, *asking.unproven),
     )
     written = text(proposal)
+    configuration.loads(written, path=wanted.path)
     return Result(text=written, proposal=proposal, files={rows.name: rows.made} if rows.made else {})
 
 

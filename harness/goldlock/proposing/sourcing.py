@@ -132,7 +132,11 @@ def _built(file: Path, folder: Path, arguments: Mapping[str, str], target: str |
         build["target"] = target
     unproven = []
     locked = _locked(stage, file.parent)
-    if locked and "wheelhouse" in text:
+    if locked and "wheelhouse" in text and not _python(stage):
+        unproven.append(
+            f"{', '.join(locked)} needs subject.build.requirements and python: its version can't be seen"
+        )
+    elif locked and "wheelhouse" in text:
         build["requirements"] = [_relative(file.parent / each, folder) for each in locked]
         build["python"] = _python(stage)
     elif any(re.search(r"\binstall\b", line) for line in stage.installs) and "--no-index" not in text:
