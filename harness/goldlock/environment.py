@@ -98,7 +98,12 @@ def check(
 
 
 def resolve(
-    reference: str, engine: Callable[[], Engine], *, artifacts: tuple[str, ...] = (), hash_files: bool = True
+    reference: str,
+    engine: Callable[[], Engine],
+    *,
+    artifacts: tuple[str, ...] = (),
+    hash_files: bool = True,
+    only_on: str = "",
 ) -> Snapshot:
     """The environment that a command-line word names.
 
@@ -108,6 +113,7 @@ def resolve(
         engine: opens the Docker engine, called for an image only.
         artifacts: paths of model files to hash in an image.
         hash_files: whether installed files are hashed.
+        only_on: hash those of an interpreter only if it is of this version (3.8).
 
     Raises:
         CouldNotRunError: it is none of these.
@@ -116,7 +122,7 @@ def resolve(
     if path.is_file() and (path.suffix == ".json" or returned.looks_like(_head(path))):
         return _saved(path)
     if path.is_dir() or (path.is_file() and os.access(path, os.X_OK)):
-        return interpreter(reference, hash_files=hash_files)
+        return interpreter(reference, hash_files=hash_files, only_on=only_on)
     if path.is_file():
         return lock.read(path).snapshot
     if reference.startswith((".", "/")) or path.suffix in {".lock", ".json", ".toml"}:
