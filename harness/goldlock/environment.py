@@ -184,7 +184,12 @@ def _saved(path: Path) -> Snapshot:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or "snapshot" not in document:
-        return returned.read(content, where=str(path))
+        try:
+            return returned.read(content, where="as a snapshot")
+        except CouldNotRunError as error:
+            raise CouldNotRunError(
+                f"{path} is not a report saved by goldlock, and {error.message}", hint=error.hint
+            ) from None
     try:
         return Snapshot.from_mapping(document["snapshot"])
     except MalformedError as error:
