@@ -97,7 +97,7 @@ def _framed(text: str) -> object:
 def _bare(text: str) -> object:
     start = _OBJECT.search(text)
     if start is None:
-        raise MalformedError("", "is no snapshot, nor a report saved by goldlock")
+        raise MalformedError("", "holds no snapshot")
     try:
         # How far it goes; what it says is read strictly below.
         _, end = json.JSONDecoder().raw_decode(text, start.start())

@@ -105,6 +105,7 @@ def resolve(
     *,
     artifacts: tuple[str, ...] = (),
     hash_files: bool = True,
+    only_on: str = "",
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Snapshot:
     """The environment that a command-line word names.
@@ -115,6 +116,7 @@ def resolve(
         engine: opens the Docker engine, called for an image only.
         artifacts: paths of model files to hash in an image.
         hash_files: whether installed files are hashed.
+        only_on: hash those of an interpreter only if it is of this version (3.8).
         progress: told that an archive is being loaded.
 
     Raises:
@@ -128,7 +130,7 @@ def resolve(
         loaded = archives.loaded(opened, path, None, progress)
         return snapshot(opened, Launch(image=loaded, artifacts=artifacts, hash_files=hash_files))
     if path.is_dir() or (path.is_file() and os.access(path, os.X_OK)):
-        return interpreter(reference, hash_files=hash_files)
+        return interpreter(reference, hash_files=hash_files, only_on=only_on)
     if path.is_file():
         return lock.read(path).snapshot
     if reference.startswith((".", "/")) or path.suffix in {".lock", ".json", ".toml"}:
@@ -190,7 +192,12 @@ def _saved(path: Path) -> Snapshot:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or "snapshot" not in document:
-        return returned.read(content, where=str(path))
+        try:
+            return returned.read(content, where="as a snapshot")
+        except CouldNotRunError as error:
+            raise CouldNotRunError(
+                f"{path} is not a report saved by goldlock, and {error.message}", hint=error.hint
+            ) from None
     try:
         return Snapshot.from_mapping(document["snapshot"])
     except MalformedError as error:

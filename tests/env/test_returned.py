@@ -78,8 +78,8 @@ def test_nothing_else_is_read_and_every_refusal_is_one_of_ours(content: bytes) -
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "is no snapshot"),
-        ("Dear all,\nthe file is attached.\n", "is no snapshot"),
+        ("", "holds no snapshot"),
+        ("Dear all,\nthe file is attached.\n", "holds no snapshot"),
         (BARE[:500], "no whole snapshot"),
         (FRAMED[:500], "cut off: its end marker is missing"),
         (FRAMED.replace("1.24.3", "1.24.4"), "changed on its way"),

@@ -316,6 +316,15 @@ def test_the_local_engine_needs_its_configuration(project: Path) -> None:
     assert "[subject.local]" in outcome.stderr
 
 
+def test_a_lock_that_would_say_the_same_of_the_environment_says_so(project: Path) -> None:
+    assert run("lock", cwd=project).code == 0
+    (project / "requirements.txt").write_text("# the same, by another file\n")
+    kept = run("lock", cwd=project)
+    assert kept.code == 2
+    assert "nothing that it says differs; the new lock would say more of it" in kept.stdout
+    assert "says something else and was not touched" in kept.stderr
+
+
 def test_from_lock_to_accept_without_an_engine(project: Path) -> None:
     locked = run("lock", cwd=project)
     assert locked.code == 0, locked.stderr

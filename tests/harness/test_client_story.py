@@ -90,3 +90,12 @@ def test_the_same_is_told_of_what_the_client_sends_back(client: Path, tmp_path: 
     assert "info     packages.tensorflow-cpu  missing (expected 2.13.1)" in verbose
     report = json.loads(check("--snapshot", sent, "--format", "json").stdout)
     assert len(report["gist"]) == 2
+
+
+def test_a_diff_says_the_same_from_either_side(client: Path) -> None:
+    version, locked = version_of(client), str(ROOT / "goldlock.lock")
+    there = run("diff", locked, str(client), cwd=ROOT).stdout.splitlines()
+    assert there[0] == f"DRIFT  {locked} and {client}: Python {version}, where 3.8.18 is expected"
+    assert " of 32 locked packages cannot exist on Python 3.6: " in there[1]
+    back = run("diff", str(client), locked, cwd=ROOT).stdout.splitlines()
+    assert back[0] == f"DRIFT  {client} and {locked}: Python 3.8.18, where {version} is expected"

@@ -117,7 +117,7 @@ def test_what_comes_through_a_pipe_is_read(tmp_path: Path) -> None:
     [
         (("--snapshot", "nothing.json"), 2, "there is no file nothing.json"),
         (("--snapshot", "."), 2, ". is a folder"),
-        (("--snapshot", "goldlock.toml"), 3, "goldlock.toml: is no snapshot"),
+        (("--snapshot", "goldlock.toml"), 3, "goldlock.toml: holds no snapshot"),
         (
             ("--snapshot", "client.json", "--python", "python"),
             2,

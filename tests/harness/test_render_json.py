@@ -209,5 +209,5 @@ def test_what_is_no_saved_report_is_said_to_be_none(content: str, tmp_path: Path
         raise AssertionError
 
     (tmp_path / "bad.json").write_text(content, encoding="utf-8")
-    with pytest.raises(CouldNotRunError, match=r"bad\.json"):
+    with pytest.raises(CouldNotRunError, match=r"bad\.json is not a report saved by goldlock"):
         environment.resolve(str(tmp_path / "bad.json"), no_engine)

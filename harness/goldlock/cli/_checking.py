@@ -251,7 +251,7 @@ def check(
     type=click.Path(path_type=Path),
     help="Judge by this goldlock.toml's [policy] and [[accepted]]; without it, by the defaults.",
 )
-@hash_option
+@where_useful_option
 @fail_on_option
 @strict_option
 @outputs
@@ -259,7 +259,7 @@ def diff(
     first: str,
     second: str,
     config_path: Path | None,
-    hash_files: bool,  # noqa: FBT001
+    hash_files: bool | None,  # noqa: FBT001
     fail_on: str,
     strict: bool,  # noqa: FBT001
     delivery: Delivery,
@@ -285,12 +285,19 @@ def diff(
             return opened[0]
 
         artifacts: tuple[str, ...] = ()
+        minor = ""
         # The recorded ones first: they name the artifacts to look for in an image.
         for word in sorted({first, second}, key=lambda word: not Path(word).is_file()):
             seen = environment.resolve(
-                word, engine, artifacts=artifacts, hash_files=hash_files, progress=progress
+                word,
+                engine,
+                artifacts=artifacts,
+                hash_files=hash_files is not False,
+                only_on=minor if hash_files is None else "",
+                progress=progress,
             )
             snapshots[word] = seen
+            minor = minor or (seen.python.minor if seen.python else "")
             artifacts = artifacts or tuple(
                 file.path for file in (seen.artifacts.files if seen.artifacts else ())
             )

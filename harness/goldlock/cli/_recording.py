@@ -79,6 +79,7 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
     from goldlock import environment, running
     from goldlock.report import FailOn
     from goldlock_env import lock as locks
+    from goldlock_env.findings import Status
 
     path = config.resolve(config.lock)
     with running.opened(engine_name, config, None, progress) as engine:
@@ -96,7 +97,7 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
                 old.snapshot, new.snapshot, names=(path.name, "the subject"), fail_on=FailOn.ERROR
             )
             show(report, headline=False)
-            if not report.findings:
+            if all(finding.status is Status.UNKNOWN for finding in report.findings):
                 click.echo(
                     "nothing that it says differs; the new lock would say more of it, or where it is from"
                 )

@@ -110,13 +110,15 @@ def _failing(case: CaseReport) -> str:
 
 def _environment(report: Report) -> Iterator[str]:
     differing = [f for f in report.findings if f.status not in {Status.UNKNOWN, Status.SAME}]
-    counted = [f for f in differing if report.fail_on.counts(f) and not f.accepted]
+    all_counted = [finding for finding in differing if report.fail_on.counts(finding)]
+    counted = [finding for finding in all_counted if not finding.accepted]
     accepted = [finding for finding in differing if finding.accepted]
     others = [finding for finding in differing if finding not in counted and not finding.accepted]
     unknown = [finding for finding in report.findings if finding.status is Status.UNKNOWN]
-    if counted:
-        yield f"### Environment: {_words.plural(len(counted), 'difference')}"
-        yield _differences(counted)
+    if all_counted:
+        yield f"### Environment: {_words.plural(len(all_counted), 'difference')}"
+        if counted:
+            yield _differences(counted)
     elif report.lock_id is not None and report.failure is None:
         yield "### Environment: " + ("no difference that counts" if differing or unknown else "as locked")
     if others:
