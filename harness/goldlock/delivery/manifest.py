@@ -122,6 +122,11 @@ def _check(manifest: Manifest, where: str) -> None:
             raise RefusedError(
                 f"{where}: {NAME} has no right size or digest for {member.name}", hint=_DAMAGED
             )
+        if _BLOB.fullmatch(member.name) and member.name.rpartition("/")[2] != member.sha256[7:]:
+            raise RefusedError(
+                f"{where}: {NAME} names {shown(member.name)} for other contents: its image is not the one it says",
+                hint=_DAMAGED,
+            )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise RefusedError(f"{where}: {NAME} lists {shown(twice)} twice", hint=_DAMAGED)
