@@ -27,7 +27,7 @@ def found(severity: Severity, layer: Layer = Layer.PACKAGES, status: Status = St
 
 
 def a_report(*findings: Finding, rung: Rung = Rung.IDENTICAL, fail_on: FailOn = FailOn.ERROR) -> Report:
-    case = reports.case("batch", table=reports.table(reports.column(rung, "label")))
+    case = reports.case(reports.table(reports.column(rung, "label")))
     return reports.report(case, findings=findings, layers=LAYERS, fail_on=fail_on)
 
 

@@ -65,9 +65,9 @@ def refusal(content: bytes, folder: Path, key: Path | None = None) -> str:
     path = folder / "changed.goldlock"
     path.write_bytes(content)
     known = None if key is None else (signing.public_key(key), key.name)
+    unpacked = folder / "unpacked"
+    unpacked.mkdir()
     with pytest.raises(RefusedError) as caught, receiving.opened(path, known, silent) as received:
-        unpacked = folder / "unpacked"
-        unpacked.mkdir()
         receiving.unpack(received, unpacked)
     assert caught.value.exit_code == 3
     assert caught.value.message.startswith("changed.goldlock: ")
