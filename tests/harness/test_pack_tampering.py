@@ -258,8 +258,8 @@ TABLE: dict[str, tuple[Callable[[Members], bytes], str]] = {
     "cut off": (lambda m: written(m)[:-600], "is cut off"),
     "cut off in a header": (lambda m: written(m)[:700], "is cut off"),
     "gzip": (lambda m: gzip.compress(written(m)), "is compressed (gzip)"),
-    "not a pack": (lambda m: b"hello", "is not a pack"),
-    "nothing": (lambda m: b"", "is not a pack"),
+    "not a pack": (lambda _: b"hello", "is not a pack"),
+    "nothing": (lambda _: b"", "is not a pack"),
     "another archive": (lambda m: written(m[2:]), "is not a pack"),
     "another image": (other_image, "its image is not the one"),
     "an image of more layers": (
@@ -302,7 +302,7 @@ def resigned(members: Members, keys: Path, key: str, change: Callable[[bytes], b
 @pytest.mark.parametrize(
     ("tamper", "said"),
     [
-        (lambda m, keys: without("signature")(m), "is not signed, and a signature was demanded"),
+        (lambda m, _keys: without("signature")(m), "is not signed, and a signature was demanded"),
         (lambda m, keys: resigned(m, keys, "other.key"), "is signed with another key"),
         (
             lambda m, keys: resigned(
@@ -310,7 +310,7 @@ def resigned(members: Members, keys: Path, key: str, change: Callable[[bytes], b
             ),
             "its signature is one for another pack",
         ),
-        (lambda m, keys: sealed(m), "is not signed, and a signature was demanded"),
+        (lambda m, _keys: sealed(m), "is not signed, and a signature was demanded"),
     ],
     ids=["stripped", "another key", "of another pack", "made anew"],
 )
