@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -81,11 +82,11 @@ def client(sender: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def answers(address: str) -> bool:
-    try:
-        connected = docker.DockerClient(base_url=address)
-    except docker.errors.DockerException:
-        return False
-    connected.close()
+    with socket.socket(socket.AF_UNIX) as stream:
+        try:
+            stream.connect(address.removeprefix("unix://"))
+        except OSError:
+            return False
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -128,7 +129,7 @@ def _check(manifest: Manifest, where: str) -> None:
                 hint=_DAMAGED,
             )
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(names).most_common(1)[0][0]
         raise RefusedError(f"{where}: {NAME} lists {shown(twice)} twice", hint=_DAMAGED)
     if names != ordered(names):
         raise RefusedError(f"{where}: the members of {NAME} are not in their order", hint=_DAMAGED)
