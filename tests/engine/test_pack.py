@@ -139,7 +139,13 @@ def test_drift_is_found_there_too(
     start, end = text.index("[subject.build]"), text.index("[[case]]")
     unbuilt = text[:start] + text[end:]
     shutil.rmtree(project.folder / "goldens" / "batch")
-    for image, command in ((other, ("record", "batch")), (IMAGE, ("pack", "-o", "drifted.goldlock"))):
+    steps = (
+        (other, ("lock", "--engine", "docker", "--replace")),
+        (other, ("record", "batch")),
+        (IMAGE, ("lock", "--engine", "docker", "--replace")),
+        (IMAGE, ("pack", "-o", "drifted.goldlock")),
+    )
+    for image, command in steps:
         (project.folder / "goldlock.toml").write_text(unbuilt.replace(IMAGE, image), encoding="utf-8")
         outcome = project.run(*command)
         assert outcome.code == 0, outcome.stderr
