@@ -191,6 +191,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def packing(session: nox.Session) -> None:
+    """Time and memory of packing the reference image, beside docker save and a copy."""
+    session.install("-e", ".[pack]")
+    engine_if_possible(session)
+    session.run("python", "benchmarks/packing.py", *session.posargs)
+
+
+@nox.session
 def comparing(session: nox.Session) -> None:
     """The comparison beside its peers, and its memory: the section Comparing of the same page."""
     install(session)

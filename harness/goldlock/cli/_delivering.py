@@ -102,6 +102,11 @@ def pack(config_path: Path, output: Path | None, replace: bool, key: Path | None
         raise ConfigurationError(
             f"-o {target}: a pack's name ends in {SUFFIX}", hint=f"name it {target}{SUFFIX}"
         )
+    if target.exists() and not replace:
+        # Told again where it is written; here before anything is built.
+        raise ConfigurationError(
+            f"{target} is there already", hint="name another file with -o, or replace it with --replace"
+        )
     signer = private_key(key)
     lock = environment.read_lock(config)
     with running.opened("docker", config, lock, progress) as engine:
@@ -120,7 +125,7 @@ def pack(config_path: Path, output: Path | None, replace: bool, key: Path | None
     "--passphrase",
     "locked",
     is_flag=True,
-    help="Lock the private key with a passphrase: GOLDLOCK_KEY_PASSPHRASE, or asked for.",
+    help="Ask for a passphrase that locks the private key, where GOLDLOCK_KEY_PASSPHRASE does not give one.",
 )
 def keygen(name: Path, locked: bool) -> None:  # noqa: FBT001
     """Make a pair of Ed25519 keys: NAME.key, which signs and stays secret, and NAME.pub, for everybody.
@@ -140,11 +145,12 @@ def keygen(name: Path, locked: bool) -> None:  # noqa: FBT001
                 "nobody is there to be asked for a passphrase", hint=f"give it in {signing.PASSPHRASE}"
             )
         passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
-    if locked and not passphrase:
-        raise ConfigurationError("the passphrase is empty", hint="leave --passphrase away, or give one")
-    private, public, key_id = signing.generate(
-        name, passphrase.encode() if locked and passphrase is not None else None
-    )
+    if passphrase == "":
+        raise ConfigurationError(
+            "the passphrase is empty",
+            hint=f"give one, or leave --passphrase away and unset {signing.PASSPHRASE}",
+        )
+    private, public, key_id = signing.generate(name, None if passphrase is None else passphrase.encode())
     click.echo(f"wrote {private} (keep it secret) and {public} (give it to whoever verifies)")
     click.echo(f"key id {key_id}")
 

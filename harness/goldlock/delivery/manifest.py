@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -122,8 +123,13 @@ def _check(manifest: Manifest, where: str) -> None:
             raise RefusedError(
                 f"{where}: {NAME} has no right size or digest for {member.name}", hint=_DAMAGED
             )
+        if _BLOB.fullmatch(member.name) and member.name.rpartition("/")[2] != member.sha256[7:]:
+            raise RefusedError(
+                f"{where}: {NAME} names {shown(member.name)} for other contents: its image is not the one it says",
+                hint=_DAMAGED,
+            )
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(names).most_common(1)[0][0]
         raise RefusedError(f"{where}: {NAME} lists {shown(twice)} twice", hint=_DAMAGED)
     if names != ordered(names):
         raise RefusedError(f"{where}: the members of {NAME} are not in their order", hint=_DAMAGED)

@@ -214,6 +214,8 @@ def verified(
         with running.opened(engine_name, config, lock, progress) as engine:
             assert isinstance(engine, DockerEngine)  # noqa: S101  # a pack has no [subject.local]
             image, fresh = load(engine, received, meter)
+            if fresh and not remove:
+                progress("the image stays on the engine for the next time; --rm-image removes it")
             try:
                 report = verify(
                     engine,

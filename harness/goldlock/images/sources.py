@@ -121,8 +121,8 @@ def entries(read: Read, where: str) -> Iterator[Entry]:
     """
     position, count = 0, 0
     name, size = "", -1
-    while block := read(position, ustar.BLOCK):
-        if not block.strip(b"\0"):
+    while len(block := read(position, ustar.BLOCK)) == ustar.BLOCK or not position:
+        if block and not block.strip(b"\0"):
             return
         claimed = ustar.claimed_size(block)
         if not ustar.has_checksum(block) or claimed is None:
