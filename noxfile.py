@@ -98,12 +98,11 @@ def tests(session: nox.Session) -> None:
     on_podman = [Part("podman", ("-m", "engine"), {"DOCKER_HOST": podman})] if podman else []
     run_tests(session, Part("docker", ("-m", "engine")), *on_podman)
     failed, closing = counted(sorted(RESULTS.glob("*.xml")), time.monotonic() - began)
-    if not failed:
-        check_coverage(session)
-    # Last, and in pytest's own words: all parts in one line.
+    # In pytest's own words: all parts in one line.
     print(closing, flush=True)
     if failed:
         session.error("tests failed; the summary of their part names them")
+    check_coverage(session)
 
 
 @nox.session
@@ -286,6 +285,8 @@ def in_background(session: nox.Session, part: Part) -> Iterator[subprocess.Popen
     command, variables = prepared(part)
     session.log(f"at the same time: {' '.join(command)}")
     given = {name: value for name, value in {**os.environ, **session.env}.items() if value is not None}
+    # The session's own programs come first, as session.run has it.
+    given["PATH"] = f"{session.bin}{os.pathsep}{given['PATH']}"
     program = shutil.which(command[0], path=given["PATH"]) or command[0]
     with (
         (RESULTS / f"{part.name}.log").open("wb") as log,
