@@ -130,7 +130,8 @@ def _one_session(
     hash_files: bool,
 ) -> int:
     """Ask in one running subject until it dies; returns how many cases were dealt with."""
-    progress(f"starting {config.subject.name} for {', '.join(case.name for case in cases)}")
+    begun = "starting" if source.container is None else "asking"
+    progress(f"{begun} {config.subject.name} for {', '.join(case.name for case in cases)}")
     dealt = 0
     try:
         with engine.session(way.launch(config, source, service, hash_files=hash_files)) as session:

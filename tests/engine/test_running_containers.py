@@ -144,5 +144,5 @@ def test_one_that_does_not_run_or_is_not_there_is_named(
         container.kill()
         outcome = project.run("lock", "--engine", "docker")
     assert outcome.code == 3
-    assert f"container {NAME} does not run: it is exited" in outcome.stderr
+    assert f"container {NAME} does not run (exited)" in outcome.stderr
     assert f"docker start {NAME}" in outcome.stderr

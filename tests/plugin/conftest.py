@@ -12,13 +12,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.conftest import build_image, drifted, mini, recorded
+from tests.engine.conftest import (
+    build_image,
+    drifted,
+    mini,
+    recorded,
+    static_image,
+    static_model,
+    static_project,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Fixtures of the miniature subject, for the tests that run it.
-__all__ = ["build_image", "drifted", "elsewhere", "mini", "recorded"]
+__all__ = [
+    "build_image",
+    "drifted",
+    "elsewhere",
+    "mini",
+    "recorded",
+    "static_image",
+    "static_model",
+    "static_project",
+]
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,9 @@ class Engine:
         stream = self.client.events(
             since=since, until=time.time(), decode=True, filters={"type": "container", "event": "create"}
         )
+        identity = self.client.images.get(self.image).id
         made += [
-            event["Actor"]["ID"] for event in stream if event["Actor"]["Attributes"]["image"] == self.image
+            event["Actor"]["ID"] for event in stream if event["Actor"]["Attributes"]["image"] == identity
         ]
         assert self.left() == []
 

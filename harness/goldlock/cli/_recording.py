@@ -85,6 +85,8 @@ def lock(config_path: Path, engine_name: str, replace: bool) -> None:  # noqa: F
     with running.opened(engine_name, config, None, progress) as engine:
         source = running.subject_source(engine, config, None, progress)
         new = environment.make_lock(engine, config, source)
+    for note in (*source.notes, *(f"{layer} is unknown: {why}" for layer, why in new.snapshot.unknown)):
+        progress(f"note: {note}")
     if path.exists():
         old = environment.read_lock(config)
         if locks.dumps(old) == locks.dumps(new) and old.integrity is None:
@@ -133,6 +135,8 @@ def record(cases: tuple[str, ...], config_path: Path, engine_name: str) -> None:
     with running.opened(engine_name, config, known, progress) as engine:
         source = running.subject_source(engine, config, None, progress)
         names = record_cases(engine, config, source, known, missing, progress)
+    for note in source.notes:
+        progress(f"note: {note}")
     for name in names:
         click.echo(f"recorded {name}")
     if known is None:

@@ -38,7 +38,7 @@ class GuestSession(RunningContainer):
         if not state["Running"] or state.get("Paused"):
             status = state.get("Status") or "stopped"
             raise CouldNotRunError(
-                f"container {container} does not run: it is {status}", hint=_HINT.format(container)
+                f"container {container} does not run ({status})", hint=_HINT.format(container)
             )
         self._id, self._since = str(found["Id"]), state.get("StartedAt")
         self._config, self._host = found.get("Config") or {}, found.get("HostConfig") or {}

@@ -155,7 +155,8 @@ class RunningContainer(abc.ABC):
         """What stands in front of every command: the entry point that must not be passed by."""
         if not self._launch.keep_entrypoint:
             return ()
-        return tuple(self._launch.entrypoint or self._config.get("Entrypoint") or ())
+        stated = self._launch.entrypoint
+        return tuple(self._config.get("Entrypoint") or ()) if stated is None else stated
 
     def _execute(
         self, command: Sequence[str], *, stdin: bool = False, user: str | None = None, bare: bool = False
