@@ -148,7 +148,8 @@ class Subject(_Table, frozen=True, kw_only=True):
     """Name, digest or id of its image; `goldlock build` tags the image so. Of a compose service that of its image,
     once it is read; with `archive`: which of its images, where it holds several."""
     archive: str | None = None
-    """What `docker save` or an OCI tool wrote, a file or an OCI layout's folder: it is loaded into the engine."""
+    """What `docker save` or Podman wrote, an OCI archive, or the folder of an OCI layout; also gzipped. It is loaded
+    where the engine does not have it."""
     container: str | None = None
     """Name or id of a container that runs already: it is asked, and neither started nor stopped."""
     compose: Compose | None = None
