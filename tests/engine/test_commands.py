@@ -363,7 +363,7 @@ def test_verify_in_a_terminal_says_the_verdict_first(mini: Project, drifting: st
     assert "case batch  identical" in clean.stdout
     other = mini.run("verify", "batch", "--engine", "docker", "--no-hash", "--image", drifting)
     assert other.code == 1
-    assert other.stdout.startswith("DRIFT  mini  (docker ")
+    assert other.stdout.startswith(f"DRIFT  mini  ({engine_name} ")
     assert "p_ash  drifted" in other.stdout
     assert "case batch  drifted" in other.stdout
 
