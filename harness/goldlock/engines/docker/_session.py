@@ -151,6 +151,10 @@ class DockerSession(RunningContainer):
         launch, api, limits = self._launch, self._api, self._launch.limits
         if self._id:
             api.remove_container(self._id, force=True)
+        if entrypoint is not None and not entrypoint:
+            # An empty one is none to Docker, and the image's own to Podman: the command takes its place.
+            words = list(command or self._config.get("Cmd") or ())
+            entrypoint, command = words[:1], words[1:] or None
         published = launch.service is not None and not self._engine.is_here
         config = api.create_host_config(
             network_mode=self._network,
