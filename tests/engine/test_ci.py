@@ -12,7 +12,7 @@ import pytest
 import xmlschema
 from tests.harness.runners import ROOT, run_action, run_gitlab
 
-from goldlock.render import schema
+from goldlock.schemas import Document, published
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def check_reports(folder: Path, verdict: str) -> None:
     assert {path.suffix for path in folder.iterdir()} == SUFFIXES
     report = json.loads((folder / "goldlock.json").read_bytes())
     assert report["verdict"] == verdict
-    jsonschema.Draft202012Validator(schema.schema()).validate(report)
+    jsonschema.Draft202012Validator(json.loads(published(Document.REPORT))).validate(report)
     xmlschema.XMLSchema(SCHEMAS / "junit-10.xsd").validate(folder / "goldlock.xml")
     sarif = json.loads((folder / "goldlock.sarif").read_bytes())
     official = json.loads((SCHEMAS / "sarif-schema-2.1.0.json").read_bytes())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from goldlock import __version__, ustar
 from goldlock.delivery import configuration, sbom, signing, statements
@@ -21,7 +22,7 @@ from goldlock.images import contents, layout
 from goldlock.images.sources import Bytes, File
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from goldlock.images.sources import Blob, Span
     from goldlock_env.layers import ImageLayer
     from goldlock_env.lock import Lock
+
+T = TypeVar("T")
 
 Meter = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows how far something of so many bytes is: gives what is told the bytes that were done."""
@@ -67,10 +70,13 @@ def pack(
     sbom.needed()
     with published(target, replace=replace) as file:
         locked = _locked_image(engine, lock, reference)
-        small, digests = _small(config, lock, locked.config_id)
-        with contextlib.closing(_spool(target.parent, reference)) as spool:
+        with contextlib.closing(_spool(target.parent, reference)) as spool, ThreadPoolExecutor(1) as aside:
+            # The engine gathers a whole image before it sends the first byte: time for everything else.
+            others = aside.submit(_small, config, lock, locked.config_id)
             with meter(f"saving {reference}", engine.size(locked.config_id)) as advance:
-                source, by_digest = spool.receive(engine.save(locked.config_id), advance)
+                chunks = _minding(engine.save(locked.config_id), others)
+                source, by_digest = spool.receive(chunks, advance)
+            small, digests = others.result()
             image = contents.choose(contents.images(source), None, source.where)
             layers = _layers(image, locked, by_digest, reference)
             documents = layout.documents(
@@ -110,6 +116,14 @@ def pack(
             file.write(ustar.END)
             _unchanged(small, digests)
     return manifest
+
+
+def _minding(chunks: Iterator[bytes], other: Future[T]) -> Iterator[bytes]:
+    """Yield the chunks, and raise what the other work raises as soon as it does."""
+    for chunk in chunks:
+        if other.done():
+            other.result()
+        yield chunk
 
 
 def _spool(folder: Path, reference: str) -> Spool:
