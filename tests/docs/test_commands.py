@@ -79,6 +79,19 @@ DELIVERED = {
 ELSEWHERE = {
     ("README.md", "python -m pip install nox && python -m nox -s verify"): ".ci/run",
     ("README.md", "$ python -m pip install nox && python -m nox -s verify"): ".ci/run",
+    ("README.md", "goldlock init churn:1.4"): (
+        "tests/harness/test_cli_init.py::test_what_the_user_says_goes_before_what_is_seen "
+        "tests/acceptance/test_any_model.py::test_four_commands_and_what_init_wrote_are_enough"
+    ),
+    ("README.md", "goldlock keygen vendor"): (
+        "tests/engine/test_pack.py::test_packing_twice_gives_the_same_bytes"
+    ),
+    ("README.md", "goldlock verify NAME.goldlock"): (
+        "tests/engine/test_pack.py::test_a_client_with_nothing_verifies_it_and_answers"
+    ),
+    ("README.md", "$ goldlock check --snapshot"): (
+        "tests/harness/test_client_story.py::test_the_same_is_told_of_what_the_client_sends_back"
+    ),
     (
         "docs/pages/how-to/interpreter.md",
         "$ goldlock check --python /opt/client/venv",
@@ -105,7 +118,7 @@ ELSEWHERE = {
         "goldlock reproduce",
     ): "tests/engine/test_reproduce.py::test_a_seeded_training_matches_what_is_recorded",
 }
-"""Page and beginning of a block or line that is run by another file, or by a test of it: which one."""
+"""Page and beginning of a block or line that is run by another file, or by tests of it: which ones."""
 
 EXIT = {
     "goldlock lock": 0,
@@ -151,18 +164,20 @@ def test_what_is_run_elsewhere_is_run_there(page: str, start: str) -> None:
     whole = [text for text in texts if text.startswith(start) and page not in SINGLE]
     said = whole or [line for text in texts for line in text.splitlines() if line.startswith(start)]
     assert said, f"{page} does not say {start}"
-    file, _, node = ELSEWHERE[page, start].partition("::")
-    text = (ROOT / file).read_text(encoding="utf-8")
-    if not node:
-        assert start.rpartition(" && ")[2] in text, file
-        return
-    around = (ROOT / file).with_name("conftest.py").read_text(encoding="utf-8")
-    typed_there = words_of(ast.parse(text), node, ast.parse(around))
+    typed_there: set[str] = set()
+    for place in ELSEWHERE[page, start].split():
+        file, _, node = place.partition("::")
+        text = (ROOT / file).read_text(encoding="utf-8")
+        if not node:
+            assert start.rpartition(" && ")[2] in text, file
+            return
+        around = (ROOT / file).with_name("conftest.py").read_text(encoding="utf-8")
+        typed_there |= words_of(ast.parse(text), node, ast.parse(around))
     for line in said[0].splitlines():
         if "goldlock " in line and not line.startswith("goldlock.toml"):
             verb, *others = shlex.split(line, comments=True)[line.startswith("$ ") + 1 :]
             needed = {verb, *(each.partition("=")[0] for each in others if each.startswith("-"))}
-            assert needed <= typed_there, f"{file}::{node} has no {needed - typed_there}"
+            assert needed <= typed_there, f"{ELSEWHERE[page, start]}: no {needed - typed_there}"
 
 
 def words_of(module: ast.Module, test: str, around: ast.Module) -> set[str]:
