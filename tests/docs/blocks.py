@@ -29,7 +29,7 @@ SHELL = ("sh", "bash", "shell", "console", "")
 _COMMENT = re.compile(r"<!-- (exit|not run:) (.+?) -->")
 _SAME = (
     (re.compile(r"(?:docker|podman) \S+ \(API [\d.]+\)|local \([^)]*\)"), "ENGINE"),
-    (re.compile(r"sha256:[0-9a-f]+"), "DIGEST"),
+    (re.compile(r"sha256:[0-9a-f]+|\b[0-9a-f]{16,64}\b"), "DIGEST"),
     (re.compile(r"\d[\d.]*(?:e[+-]?\d+)?"), "#"),
     (re.compile(r"[ \t]+"), " "),
 )

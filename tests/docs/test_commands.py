@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -35,8 +37,9 @@ BLOCKS = {page: list(blocks(ROOT, page)) for page in PAGES}
 
 STORIES = {
     "README.md": "described",
-    "docs/pages/clients.md": "locked",
+    "docs/pages/how-to/interpreter.md": "locked",
     "docs/pages/how-to/nox.md": "",
+    "docs/pages/how-to/policy.md": "locked",
     "docs/pages/how-to/pre-commit.md": "locked",
     "docs/pages/how-to/pytest.md": "drifted",
     "docs/pages/reference/config.md": "",
@@ -44,23 +47,78 @@ STORIES = {
 }
 """Pages whose commands are typed one after the other in one folder, and the project that is there before."""
 
-ENGINE_STORIES = ("docs/pages/tutorial.md", "docs/pages/how-to/flask.md")
-"""The same in an empty folder, on a real engine."""
+FLASK, TUTORIAL = "docs/pages/how-to/flask.md", "docs/pages/tutorial.md"
+CLIENTS, HAND_OVER = "docs/pages/clients.md", "docs/pages/how-to/hand-over.md"
+SUBJECTS = "docs/pages/how-to/subjects.md"
+ENGINE_STORIES = (FLASK, TUTORIAL, CLIENTS, HAND_OVER, SUBJECTS)
+"""The same on a real engine: the first in an empty folder, the others from both sides of one delivery."""
 
-SINGLE = {
-    "docs/pages/explanation/goldens.md": "drifted",
-    "docs/pages/reference/cli.md": "drifted",
-}
+COMMANDS = "docs/pages/reference/cli.md"
+SINGLE = {"docs/pages/explanation/goldens.md": "drifted", COMMANDS: "drifted"}
 """Pages that list commands: each line is typed in a project of its own."""
+
+SNAPSHOT = "goldlock probe && ./venv/bin/python goldlock-probe.py --output goldlock-snapshot.json"
+BEFORE = {
+    "python goldlock-probe.py": "goldlock probe",
+    "goldlock check --snapshot": SNAPSHOT,
+    "goldlock diff before.json": f"{SNAPSHOT} && cp goldlock-snapshot.json before.json",
+}
+"""What is typed before a single line, where it needs more than the project."""
+
+DELIVERED = {
+    "goldlock report accepted.json": ("client", "true"),
+    "goldlock verify batch --image": (
+        "packed",
+        "docker tag churn:2 registry.example/model:2.0; mv goldens/command goldens/batch; sed -i 3,9s/command/batch/ *.toml",
+    ),
+    "goldlock pack --key": ("packed", "rm churn.goldlock"),
+    "goldlock verify mlp.goldlock": ("client", "mv churn.goldlock mlp.goldlock && rm accepted.json"),
+}
+"""Single lines that are typed after the delivery, on an engine: in whose folder, and what is typed before."""
 
 ELSEWHERE = {
     ("README.md", "python -m pip install nox && python -m nox -s verify"): ".ci/run",
     ("README.md", "$ python -m pip install nox && python -m nox -s verify"): ".ci/run",
-    ("docs/pages/reference/cli.md", "goldlock build"): "tests/engine/test_building.py",
-    ("docs/pages/reference/cli.md", "goldlock reproduce"): "tests/engine/test_reproduce.py",
-    ("docs/pages/reference/cli.md", "goldlock verify batch --image"): "tests/engine/test_commands.py",
+    ("README.md", "goldlock init churn:1.4"): (
+        "tests/harness/test_cli_init.py::test_what_the_user_says_goes_before_what_is_seen "
+        "tests/acceptance/test_any_model.py::test_four_commands_and_what_init_wrote_are_enough"
+    ),
+    ("README.md", "goldlock keygen vendor"): (
+        "tests/engine/test_pack.py::test_packing_twice_gives_the_same_bytes"
+    ),
+    ("README.md", "goldlock verify NAME.goldlock"): (
+        "tests/engine/test_pack.py::test_a_client_with_nothing_verifies_it_and_answers"
+    ),
+    ("README.md", "$ goldlock check --snapshot"): (
+        "tests/harness/test_client_story.py::test_the_same_is_told_of_what_the_client_sends_back"
+    ),
+    (
+        "docs/pages/how-to/interpreter.md",
+        "$ goldlock check --python /opt/client/venv",
+    ): "tests/harness/test_client_story.py::test_the_client_is_told_at_once_what_is_wrong",
+    (
+        "docs/pages/how-to/mlflow.md",
+        "goldlock init iris:1 --yes",
+    ): "tests/acceptance/test_any_model.py::test_four_commands_and_what_init_wrote_are_enough",
+    (
+        COMMANDS,
+        "goldlock init registry.example/team/iris:1.2",
+    ): "tests/harness/test_cli_init.py::test_what_the_user_says_goes_before_what_is_seen",
+    (
+        COMMANDS,
+        "goldlock init . --run",
+    ): "tests/engine/test_init.py::test_a_program_is_told_how_it_is_called",
+    (COMMANDS, "goldlock init --yes"): "tests/engine/test_init.py::test_a_dockerfile_is_built_first",
+    (
+        COMMANDS,
+        "goldlock build",
+    ): "tests/engine/test_building.py::test_without_the_public_base_the_offline_one_is_built_and_said",
+    (
+        COMMANDS,
+        "goldlock reproduce",
+    ): "tests/engine/test_reproduce.py::test_a_seeded_training_matches_what_is_recorded",
 }
-"""Page and beginning of a block or line that is run by another file: which one."""
+"""Page and beginning of a block or line that is run by another file, or by tests of it: which ones."""
 
 EXIT = {
     "goldlock lock": 0,
@@ -100,14 +158,46 @@ def test_pages_that_are_played_have_something_to_run() -> None:
         assert any(block.is_shell and not block.not_run for block in BLOCKS[page]), page
 
 
-def test_what_is_run_elsewhere_is_run_there() -> None:
-    for (page, start), file in ELSEWHERE.items():
-        assert any(line.startswith(start) for block in shells([page]) for line in block.text.splitlines()), (
-            start
-        )
+@pytest.mark.parametrize(("page", "start"), ELSEWHERE)
+def test_what_is_run_elsewhere_is_run_there(page: str, start: str) -> None:
+    texts = [block.text for block in shells([page])]
+    whole = [text for text in texts if text.startswith(start) and page not in SINGLE]
+    said = whole or [line for text in texts for line in text.splitlines() if line.startswith(start)]
+    assert said, f"{page} does not say {start}"
+    typed_there: set[str] = set()
+    for place in ELSEWHERE[page, start].split():
+        file, _, node = place.partition("::")
         text = (ROOT / file).read_text(encoding="utf-8")
-        word = re.findall(r"goldlock (\w+)|nox -s (\w+)", start)[0]
-        assert "".join(word) in text, file
+        if not node:
+            assert start.rpartition(" && ")[2] in text, file
+            return
+        around = (ROOT / file).with_name("conftest.py").read_text(encoding="utf-8")
+        typed_there |= words_of(ast.parse(text), node, ast.parse(around))
+    for line in said[0].splitlines():
+        if "goldlock " in line and not line.startswith("goldlock.toml"):
+            verb, *others = shlex.split(line, comments=True)[line.startswith("$ ") + 1 :]
+            needed = {verb, *(each.partition("=")[0] for each in others if each.startswith("-"))}
+            assert needed <= typed_there, f"{ELSEWHERE[page, start]}: no {needed - typed_there}"
+
+
+def words_of(module: ast.Module, test: str, around: ast.Module) -> set[str]:
+    """The texts of a test, and of what it uses of its own file and of the one with the fixtures."""
+    own = {each.name: each for each in ast.walk(module) if isinstance(each, ast.FunctionDef)}
+    assert test in own, test
+    functions = {each.name: each for each in ast.walk(around) if isinstance(each, ast.FunctionDef)} | own
+    found: set[str] = set()
+    waiting, known = [test], set()
+    while waiting:
+        name = waiting.pop()
+        if name in known or name not in functions:
+            continue
+        known.add(name)
+        for each in ast.walk(functions[name]):
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                found.add(each.value)
+            elif isinstance(each, ast.Name | ast.Attribute):
+                waiting.append(each.id if isinstance(each, ast.Name) else each.attr)
+    return found
 
 
 @pytest.mark.parametrize(("page", "project"), STORIES.items(), ids=STORIES, indirect=["project"])
@@ -124,9 +214,13 @@ def test_a_page_is_followed(page: str, project: Path, without_engine: dict[str, 
 )
 def test_a_single_command_does_what_it_says(line: str, project: Path, without_engine: dict[str, str]) -> None:
     page = next(page for page in SINGLE if any(line == found for _, found in lines(page)))
-    if elsewhere(page, line):
+    if elsewhere(page, line) or any(line.startswith(start) for start in DELIVERED):
         return
-    code, said = typed(line, project, without_engine)
+    if before := next((BEFORE[start] for start in BEFORE if line.startswith(start)), ""):
+        code, said = typed(before, project, without_engine)
+        assert code == 0, said
+    inside = {**without_engine, "PATH": f"{project / 'venv' / 'bin'}:{without_engine['PATH']}"}
+    code, said = typed(line, project, inside)
     assert code == EXIT.get(line, 0), said
     assert "Traceback" not in said
 
@@ -175,17 +269,54 @@ def tool(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.fixture
+def images(public_base: None) -> Iterator[None]:
+    """Removes what the pages build."""
+    yield
+    pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in ENGINE_STORIES)
+    built = {
+        *re.findall(r"docker build -t (\S+)", pages),
+        *re.findall(r"registry\.example/\S+:\S+", str(DELIVERED)),
+    }
+    subprocess.run(["docker", "image", "rm", "--force", *built], capture_output=True, check=False)
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize("page", ENGINE_STORIES)
-@pytest.mark.usefixtures("public_base")
-def test_a_page_is_followed_on_an_engine(page: str, tmp_path: Path, user: dict[str, str]) -> None:
-    assert shutil.which("docker")
-    built = re.findall(r"docker build -t (\S+)", (ROOT / page).read_text(encoding="utf-8"))
-    try:
-        for block in BLOCKS[page]:
-            follow(block, tmp_path, user)
-    finally:
-        subprocess.run(["docker", "image", "rm", "--force", *built], capture_output=True, check=False)
+@pytest.mark.usefixtures("images")
+def test_a_service_is_followed_on_an_engine(tmp_path: Path, user: dict[str, str]) -> None:
+    play(FLASK, tmp_path, user)
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("images")
+def test_a_delivery_is_followed_from_both_sides_on_an_engine(tmp_path: Path, user: dict[str, str]) -> None:
+    """The tutorial, a pack of what it made, the client's page on that, and what comes back."""
+    folders = {name: tmp_path / name for name in ("vendor", "packed", "client")}
+    vendor, packed, client = folders.values()
+    for folder in (vendor, client):
+        folder.mkdir()
+    play(TUTORIAL, vendor, user)
+    shutil.copytree(vendor, packed)
+    must("goldlock keygen vendor && goldlock pack --key vendor.key", packed, user)
+    must("mv churn.goldlock vendor.pub ../client && rm vendor.key", packed, user)
+    play(CLIENTS, client, user)
+    must("cp ../client/accepted.json ../client/client.pub .", packed, user)
+    play(HAND_OVER, packed, user)
+    play(SUBJECTS, vendor, user)
+    for start, (name, before) in DELIVERED.items():
+        (line,) = (line for _, line in lines(COMMANDS) if line.startswith(start))
+        must(before, folders[name], user)
+        must(line, folders[name], user)
+
+
+def play(page: str, folder: Path, user: dict[str, str]) -> None:
+    for block in BLOCKS[page]:
+        follow(block, folder, user)
+
+
+def must(command: str, folder: Path, user: dict[str, str]) -> None:
+    code, said = typed(command, folder, user)
+    assert code == 0, f"{command}\nended with {code}:\n{said}"
 
 
 # -- what is no command -----------------------------------------------------------------------------
@@ -200,7 +331,10 @@ LEAST = 'subject = {name = "s", image = "s:1"}\n'
 
 
 @pytest.mark.parametrize("block", TOML)
-def test_toml_is_read_by_goldlock(block: Block) -> None:
+def test_toml_is_read_by_goldlock(block: Block, tmp_path: Path) -> None:
+    for other in BLOCKS[block.page]:
+        if other.language == "yaml" and other.title:
+            (tmp_path / other.title).write_text(other.text, encoding="utf-8")
     found = tomllib.loads(block.text)
     if block.title == "golden.toml":
         return
@@ -212,7 +346,7 @@ def test_toml_is_read_by_goldlock(block: Block) -> None:
     if "case" in found and isinstance(found["case"], dict):
         # A table of a case alone, such as [case.columns.NAME].
         text = f'{LEAST}[[case]]\nname = "c"\ninputs = "c.csv"\ncommand = {{run = ["x"]}}\n{block.text}'
-    config.loads(text, path=Path(block.place))
+    config.loads(text, path=tmp_path / "goldlock.toml")
 
 
 @pytest.mark.parametrize(
@@ -252,6 +386,16 @@ def test_links_to_files_of_the_repository_lead_somewhere(name: str) -> None:
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
+def test_the_image_for_mlflow_is_the_one_that_is_tested() -> None:
+    shown = {block.title: block.text for block in BLOCKS["docs/pages/how-to/mlflow.md"] if block.title}
+    tested = ROOT / "tests" / "acceptance" / "mlflow"
+    assert shown["inputs.csv"] == (tested / "inputs.csv").read_text(encoding="utf-8")
+    assert (tested / "train.py").read_text(encoding="utf-8").endswith(shown["train.py"])
+    lines_tested = (tested / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    others = [line for line in shown["Dockerfile"].splitlines() if line not in lines_tested]
+    assert [line.split()[0] for line in others] == ["FROM", "RUN"], "the base, and where pip looks"
+
+
 # -- the comparison itself --------------------------------------------------------------------------
 
 
@@ -268,6 +412,7 @@ def test_links_to_files_of_the_repository_lead_somewhere(name: str) -> None:
         ("a\n...\nc\n", "a\nc\nb\n", False),
         ("a\n...\n", "a\nb\nc\n", True),
         ("...\nc\n", "a\nb\nc\n", True),
+        ("key id 0123456789abcdef\n", "key id fedcba9876543210\n", True),
         ("x (docker 20.10.24 (API 1.41), i)\n", "x (podman 4.3.1 (API 1.40), i)\n", True),
     ],
 )

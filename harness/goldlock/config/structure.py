@@ -140,7 +140,7 @@ class Compose(_Table, frozen=True, kw_only=True):
 
 
 class Subject(_Table, frozen=True, kw_only=True):
-    """`[subject]`: what is checked; one of image, container and compose says where it comes from."""
+    """`[subject]`: what is checked; one of image, archive, container and compose says where it comes from."""
 
     name: str
     """What reports call it."""
@@ -164,6 +164,7 @@ class Subject(_Table, frozen=True, kw_only=True):
     command: tuple[str, ...] | None = None
     """As `entrypoint`."""
     working_dir: str | None = None
+    """Folder in which commands and services start; the image's own where nothing is said."""
     artifacts: tuple[str, ...] = ()
     """Model files or folders inside the image; their SHA-256 is locked."""
     environment: dict[str, str] = {}
@@ -179,7 +180,9 @@ class Readiness(_Table, frozen=True, kw_only=True):
     """`[case.http.ready]`: the answer that says the service is up."""
 
     path: str = "/"
+    """Asked with GET, again and again."""
     status: int = 200
+    """The status that it then answers with."""
     when: str = ""
     """JMESPath over the JSON of the answer: ready where it is true. Empty: the status says it all."""
     timeout: float = 120
