@@ -191,6 +191,12 @@ def test_a_failing_command_that_complains_on_stdout_is_heard_too() -> None:
         ask(python("raise SystemExit(1)"))
 
 
+def test_a_program_for_another_processor_is_told_from_one_that_fails() -> None:
+    with pytest.raises(SubjectError) as caught:
+        ask(python("import sys; sys.exit('exec /model: exec format error')"))
+    assert "another processor" in str(caught.value.hint)
+
+
 def test_a_long_complaint_is_told_by_its_end() -> None:
     with pytest.raises(SubjectError) as caught:
         ask(python("import sys; sys.exit('x' * 100_000 + ' the reason')"))

@@ -372,6 +372,7 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path / "goldlock.toml")
     assert "does not exist" in caught.value.message
+    assert "goldlock init" in caught.value.hint
     assert "goldlock schema config" in caught.value.hint
 
 

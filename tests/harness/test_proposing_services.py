@@ -292,6 +292,25 @@ def test_a_flask_program_is_asked_as_its_source_says() -> None:
     assert (first.path, _body(first)) == ("/score", {"table": [[1.0, 2.0], [3.0, 4.0]]})
 
 
+HANDLER = """
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/healthz" else 404)
+
+    def do_POST(self):
+        if self.path != "/v2/price":
+            return self.send_error(404)
+        rows = json.loads(self.rfile.read(size))["data"]
+"""
+
+
+def test_a_handler_of_http_server_is_asked_at_the_path_that_it_compares() -> None:
+    seen = Seen(sources={"/srv/serve.py": HANDLER}, ports=(9000,))
+    assert BY_NAME["plain HTTP"].hint(seen) == "a program with POST /v2/price"
+    first = _attempts("plain HTTP", {}, seen)[0]
+    assert (first.path, _body(first)) == ("/v2/price", {"data": [[1.0, 2.0], [3.0, 4.0]]})
+
+
 def test_keys_that_a_source_takes_out_of_anything_are_tried_before_the_usual_ones() -> None:
     seen = Seen(
         sources={"/app/serve.py": 'rows = json.loads(raw)\nsums = [sum(row) for row in rows["matrix"]]'}

@@ -126,6 +126,12 @@ def test_a_word_that_is_longer_than_the_line_stays_whole() -> None:
     assert image in text(report(image=image), width=60)
 
 
+def test_an_image_that_is_only_an_id_is_named_by_its_first_digits() -> None:
+    shown = report(image=f"sha256:{'0123456789abcdef' * 4}")
+    assert "sha256:0123456789ab, " in text(shown)
+    assert "image `sha256:0123456789ab`, " in rendered(shown, ReportFormat.MARKDOWN)
+
+
 def test_without_a_terminal_lines_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     long = " ".join(["word"] * 60)

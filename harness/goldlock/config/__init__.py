@@ -123,7 +123,7 @@ def load(path: Path) -> Config:
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"{path} does not exist",
-            hint=f"Run goldlock where {FILE_NAME} is, name it with --config, or write one (`goldlock schema config` tells all keys).",
+            hint=f"Run goldlock where {FILE_NAME} is, name it with --config, or have `goldlock init` write one (`goldlock schema config` tells all keys).",
         ) from error
     except IsADirectoryError as error:
         raise ConfigurationError(f"{path} is a folder", hint=f"Name the file: {path / FILE_NAME}") from error

@@ -7,7 +7,7 @@ for stands under a key of ours, which is a URI, as the framework's parsing rules
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from goldlock.delivery import signing
 from goldlock.delivery.manifest import IMAGE, NAME, RefusedError
@@ -139,14 +139,25 @@ def read(path: Path, key: tuple[SSlibKey, str] | None) -> Report | None:
     try:
         statement = json.loads(content)
         inner = statement["predicate"][OURS]["report"]
+        about = _about(statement)
         if statement["_type"] != STATEMENT or statement["predicateType"] != TEST_RESULT:
             raise KeyError
         report = report_json.parse(json.dumps(inner).encode(), where=where)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise ConfigurationError(
             f"{where}: is no acceptance record of goldlock",
             hint="name one that `goldlock verify --record` wrote",
         ) from None
     from msgspec.structs import replace
 
-    return replace(report, notes=tuple(dict.fromkeys((*report.notes, *([note] if note else [])))))
+    return replace(report, notes=tuple(dict.fromkeys((*report.notes, about, *([note] if note else [])))))
+
+
+def _about(statement: dict[str, Any]) -> str:
+    """A sentence on which file was checked and where; whoever sent that file compares its digest. Raises KeyError."""
+    pack, ours = statement["subject"][0], statement["predicate"][OURS]
+    where = ", ".join(str(ours[key]) for key in ("cpuModel", "cpuLevel", "created") if ours[key])
+    return (
+        f"an acceptance record of {pack['name']}, sha256:{pack['digest']['sha256']}"
+        f"{f' ({where})' if where else ''}: {ours['packAuthorship']}"
+    )

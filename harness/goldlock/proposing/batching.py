@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from goldlock.asking import command as by_command
+from goldlock.asking.hints import hint_for
 from goldlock.config import Command
 from goldlock.errors import CouldNotRunError, SubjectError
 from goldlock.formats import Format
@@ -72,7 +73,10 @@ def ran(
     raise SubjectError(
         "no way of calling its command gave a table with a row for each of the inputs'"
         + (f"; the first one: {first.message}" if first else ""),
-        hint='say how it is called: --run "python predict.py {input} {output}"; without them stdin and stdout are used',
+        hint=hint_for(
+            first.message if first else "",
+            'say how it is called: --run "python predict.py {input} {output}"; without them stdin and stdout are used',
+        ),
     )
 
 

@@ -327,7 +327,7 @@ class Plain:
         spoken = re.findall(
             r"""(?:json|get_json\([^)]*\)|body|payload|data|request)(?:\[|\.get\()\s*["'](\w+)["']""", source
         )
-        others = re.findall(r"""\w(?:\[|\.get\()\s*["'](\w+)["']""", source)
+        others = re.findall(r"""[\w)](?:\[|\.get\()\s*["'](\w+)["']""", source)
         named = list(dict.fromkeys([*spoken, *others]))[:_MOST_KEYS]
         keys = list(dict.fromkeys([*(each for each in named if each not in inputs.names), *self._keys]))
         whole: list[tuple[str, int | None]] = [
@@ -353,7 +353,14 @@ class Plain:
             for match in re.finditer(r"""\.(route|post)\(\s*["'](/[^"'<{]*)["']([^)]*)\)""", source)
         ]
         found = [match[2] for match in matches if match[1] == "post" or "POST" in match[3]]
-        return list(dict.fromkeys(found))
+        # A handler of http.server has no routes: it compares its path.
+        compared = [
+            match[1]
+            for source in seen.sources.values()
+            if "do_POST" in source
+            for match in re.finditer(r"""\bpath\s*[!=]=\s*["'](/[^"'?]*)["']""", source)
+        ]
+        return list(dict.fromkeys([*found, *(each for each in compared if each not in _HEALTH)]))
 
 
 RECOGNISERS: tuple[Recogniser, ...] = (

@@ -67,6 +67,13 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def image(reference: str | None) -> str:
+    """An image as a headline names it: its reference, or the first digits of its id where that is all there is."""
+    if reference is None:
+        return ""
+    return short(reference) if reference.startswith("sha256:") else reference
+
+
 def short(text: str | None) -> str:
     """A value of a finding: a digest by its first digits, long text cut."""
     if text is None:

@@ -71,7 +71,7 @@ def _blocks(report: Report) -> Iterator[str]:
 
 
 def _about(report: Report) -> str:
-    told = [("", report.subject), ("", report.engine), ("image ", report.image or "")]
+    told = [("", report.subject), ("", report.engine), ("image ", _words.image(report.image))]
     parts = [f"{label}{code(text)}" for label, text in told if text]
     if report.lock_id:
         parts.append(f"lock {code(_words.short(report.lock_id))}")

@@ -92,7 +92,7 @@ def print_table_result(console: Console, table: TableResult, *, ascii_only: bool
 
 
 def _print_headline(page: Page, report: Report) -> None:
-    details = [report.engine, report.image or ""]
+    details = [report.engine, _words.image(report.image)]
     if report.lock_id:
         details.append(f"lock {_words.short(report.lock_id)}")
     told = ", ".join(detail for detail in details if detail)
