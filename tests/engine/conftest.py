@@ -46,12 +46,14 @@ class Project:
     """A folder with a goldlock.toml."""
 
     folder: Path
+    within: tuple[str, ...] = ()
+    """Command that starts another one elsewhere."""
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start goldlock here, as a user would."""
         variables = {name: value for name, value in os.environ.items() if name not in {"CI", "COLUMNS"}}
         return subprocess.Popen(
-            [sys.executable, "-m", "goldlock", *arguments],
+            [*self.within, sys.executable, "-m", "goldlock", *arguments],
             cwd=self.folder,
             env={**variables, **(env or {})},
             stdin=subprocess.DEVNULL,

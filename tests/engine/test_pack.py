@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ def sender(recorded: Project, tmp_path_factory: pytest.TempPathFactory) -> Proje
 class Client(Project):
     """A folder, and an engine of its own."""
 
-    address: str
+    address: str = field(kw_only=True)
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         return super().start(*arguments, env={**(env or {}), "DOCKER_HOST": self.address})
@@ -62,7 +62,8 @@ def client(sender: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with (home / "log").open("wb") as log:
         daemon = subprocess.Popen(
             [
-                "dockerd",
+                # On a network of its own: a second dockerd takes the first one's bridge away.
+                *("unshare", "--net", "dockerd"),
                 *("--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "pid"),
                 *("--host", address, "--bridge=none", "--iptables=false", "--ip6tables=false"),
                 *("--default-address-pool", "base=10.231.0.0/16,size=24"),
@@ -74,7 +75,7 @@ def client(sender: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         wait_for(lambda: answers(address) or daemon.poll() is not None, "engine for the client")
         assert daemon.poll() is None, (home / "log").read_text(encoding="utf-8")[-2000:]
-        yield Client(folder, address)
+        yield Client(folder, ("nsenter", f"--net=/proc/{daemon.pid}/ns/net"), address=address)
     finally:
         daemon.terminate()
         daemon.wait(60)
