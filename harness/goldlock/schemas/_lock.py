@@ -94,6 +94,9 @@ class _Asked(Reader):
     def pairs(self, key: str) -> tuple[tuple[str, str], ...]:
         return self._noted(key, {"type": "object", "additionalProperties": _TEXT}, ())
 
+    def optional_pairs(self, key: str) -> tuple[tuple[str, str], ...] | None:
+        return self.pairs(key)
+
     def table(self, key: str, read: Callable[[Reader], T]) -> T | None:
         value, reference = self._below(read)
         return self._noted(key, reference, value)
