@@ -36,7 +36,7 @@ def text(proposal: Proposal) -> str:
 
 
 def _lines(proposal: Proposal) -> Iterator[str]:
-    yield "# Proposed by `goldlock init`; it is yours now. All keys: `goldlock schema config`."
+    yield "# Proposed by `goldlock init`; it is yours now. Keys: `goldlock schema config`."
     for line in proposal.seen:
         yield from _comment("seen", line)
     for line in proposal.unproven:
