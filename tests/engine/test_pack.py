@@ -19,6 +19,8 @@ import pytest
 from tests.engine.conftest import Project
 from tests.engine.traces import files_of, wait_for
 
+from goldlock.files import sha256_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -49,6 +51,13 @@ class Client(Project):
     def images(self) -> list[str]:
         with contextlib.closing(docker.DockerClient(base_url=self.address)) as connected:
             return [str(each["Id"]) for each in connected.api.images(all=True)]
+
+    def forget(self) -> None:
+        """Remove every image."""
+        with contextlib.closing(docker.DockerClient(base_url=self.address)) as connected:
+            for image in self.images():
+                with contextlib.suppress(docker.errors.ImageNotFound):
+                    connected.api.remove_image(image, force=True)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +103,7 @@ def answers(address: str) -> bool:
 def test_packing_twice_gives_the_same_bytes(sender: Project) -> None:
     again = sender.run("pack", "--key", "vendor.key", "-o", "again.goldlock")
     assert again.code == 0, again.stderr
+    assert f"file {sha256_of(sender.folder / 'again.goldlock')}" in again.stdout.splitlines()
     assert (sender.folder / "again.goldlock").read_bytes() == (sender.folder / "mini.goldlock").read_bytes()
     (sender.folder / "again.goldlock").unlink()
 
@@ -116,6 +126,7 @@ def test_a_client_with_nothing_verifies_it_and_answers(client: Client, sender: P
         "verify", "mini.goldlock", "--key", "vendor.pub", "--record", "accepted.json", "--format", "json"
     )
     assert outcome.code == 0, outcome.stderr
+    assert "signed with vendor.pub" in outcome.stderr
     assert "the image stays on the engine" in outcome.stderr
     report = outcome.report
     assert (report["verdict"], report["findings"], report["notes"]) == ("match", [], [])
@@ -160,13 +171,20 @@ def test_drift_is_found_there_too(
 
 
 def test_the_image_goes_where_that_is_asked_for(client: Client) -> None:
-    with contextlib.closing(docker.DockerClient(base_url=client.address)) as connected:
-        for image in client.images():
-            with contextlib.suppress(docker.errors.ImageNotFound):
-                connected.api.remove_image(image, force=True)
+    client.forget()
     outcome = client.run("verify", "mini.goldlock", "--rm-image", "--key", "vendor.pub")
     assert outcome.code == 0, outcome.stderr
     assert client.images() == []
+
+
+def test_an_image_that_was_there_before_stays_and_that_is_said(client: Client) -> None:
+    first = client.run("verify", "mini.goldlock", "--key", "vendor.pub")
+    assert f"`docker image rm {client.images()[0][:19]}` removes it" in first.stderr
+    second = client.run("verify", "mini.goldlock", "--rm-image", "--key", "vendor.pub")
+    assert second.code == 0, second.stderr
+    assert "the image was on the engine before, and stays there" in second.stderr
+    assert len(client.images()) == 1
+    client.forget()
 
 
 def test_subjects_out_of_archives(client: Client, sender: Project, tmp_path: Path) -> None:

@@ -412,6 +412,28 @@ def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
     assert "Exception ignored" not in done.stderr
 
 
+def test_a_report_that_finds_no_room_is_named_and_nothing_of_it_is_left(tmp_path: Path) -> None:
+    words = much(tmp_path)
+    before = set(tmp_path.iterdir())
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
+        "from goldlock.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *words, "--html", "page.html"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 3
+    assert "page.html: could not be written: File too large" in done.stderr
+    assert "free some space" in done.stderr
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     report_file(tmp_path, "a.json")
     outcome = run("diff", "a.json", "a.json", "-o", "absent/report.txt", cwd=tmp_path)

@@ -163,6 +163,7 @@ def test_an_example_of_an_mlflow_model_becomes_the_inputs(project: Path) -> None
         (["nothing-here:1"], 3, "no Docker engine answers"),
         (["empty"], 2, "empty is a folder without a Dockerfile"),
         (["services.yaml"], 2, "goldlock init services.yaml:SERVICE"),
+        (["services.yaml"], 2, "which service of services.yaml? It has model, proxy"),
         (["absent.yaml:model"], 2, "there is no compose file absent.yaml"),
         (["--inputs", "absent.csv", "--no-start"], 2, "there is no file of inputs"),
         (["--inputs", "Dockerfile", "--no-start"], 2, "in no format that goldlock knows"),
@@ -180,7 +181,7 @@ def test_what_can_not_be_looked_at_is_refused_with_what_to_do(
     (project / "empty").mkdir()
     (project / "base").mkdir()
     (project / "base" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\n", encoding="utf-8")
-    (project / "services.yaml").write_text("services: {}\n", encoding="utf-8")
+    (project / "services.yaml").write_text("services: {model: {}, proxy: {}}\n", encoding="utf-8")
     (project / "empty.csv").write_text("a,b\n", encoding="utf-8")
     outcome = init(*arguments, cwd=project)
     assert outcome.code == code, outcome.stderr

@@ -12,6 +12,7 @@ import click
 
 from goldlock.cli._shared import config_option, load, progress, write_whole
 from goldlock.errors import ConfigurationError
+from goldlock.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,8 +116,11 @@ def pack(config_path: Path, output: Path | None, replace: bool, key: Path | None
         made = packing.pack(engine, config, lock, reference, target, key=signer, replace=replace, meter=meter)
     signed = "signed" if signer is not None else "unsigned"
     click.echo(
-        f"wrote {target} ({target.stat().st_size / 1e6:,.0f} MB, {signed}, {len(made.members)} members, {made.pack_id})"
+        f"wrote {target} ({target.stat().st_size / 1e6:,.0f} MB, {signed}, {len(made.members)} members)"
     )
+    click.echo(f"pack id {made.pack_id}")
+    # What a receiver compares with `sha256sum`; the pack's id is that of what it holds.
+    click.echo(f"file {sha256_of(target)}")
 
 
 @click.command()
@@ -176,6 +180,8 @@ def verify_pack(
         raise ConfigurationError(f"there is no file {path}", hint="check the path of the pack")
     known, signer = public_key(key), private_key(sign_with)
     with receiving.opened(path, known, meter) as received:
+        if known is not None:
+            progress(f"signed with {known[1]}, and nothing in it was changed")
         report = finish(
             receiving.verified(
                 received,

@@ -252,7 +252,13 @@ def write_whole(path: Path, text: str) -> None:
         except OSError as error:
             raise could_not_write(path, error, elsewhere="name another place") from error
         return
-    path = path.resolve()
+    try:
+        _put(path.resolve(), text)
+    except OSError as error:
+        raise could_not_write(path, error, elsewhere="name another place") from error
+
+
+def _put(path: Path, text: str) -> None:
     with (
         deferred(),
         tempfile.NamedTemporaryFile(

@@ -78,6 +78,11 @@ def read(file: str, service: str, *, folder: Path, subject: str) -> Service:
     return reader.service(_mapping(services[service], f"{file}: services.{service}"), subject)
 
 
+def names(path: Path) -> tuple[str, ...]:
+    """The names of a compose file's services, as they stand there. Raises ConfigurationError."""
+    return tuple(_mapping(_mapping(_parsed(path), path.name).get("services"), f"{path.name}: services"))
+
+
 def _parsed(path: Path) -> Value:
     """The file's YAML, with every scalar as its text: Compose's own rules for types are others than YAML 1.1's."""
     import yaml

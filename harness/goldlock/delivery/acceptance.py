@@ -71,7 +71,7 @@ def record(report: Report, received: Received) -> bytes:
                 "engine": report.engine,
                 "cpuModel": host.get("cpu-model", ""),
                 "cpuLevel": host.get("cpu-level", ""),
-                "packAuthorship": received.authorship or "signature checked",
+                "packAuthorship": received.authorship or "the pack's signature was checked",
                 "report": json.loads(report_json.render(report)),
             },
         },

@@ -214,8 +214,12 @@ def verified(
         with running.opened(engine_name, config, lock, progress) as engine:
             assert isinstance(engine, DockerEngine)  # noqa: S101  # a pack has no [subject.local]
             image, fresh = load(engine, received, meter)
-            if fresh and not remove:
-                progress("the image stays on the engine for the next time; --rm-image removes it")
+            if remove and not fresh:
+                progress("the image was on the engine before, and stays there")
+            elif fresh and not remove:
+                progress(
+                    f"the image stays on the engine for the next time; `docker image rm {image[:19]}` removes it"
+                )
             try:
                 report = verify(
                     engine,

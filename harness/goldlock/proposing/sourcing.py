@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from goldlock.config import compose
 from goldlock.errors import ConfigurationError
 from goldlock.proposing import dockerfile
 from goldlock.proposing.seen import Seen
@@ -78,8 +79,10 @@ def on_disk(what: str, folder: Path, arguments: Mapping[str, str], target: str |
     if path.is_file() and path.name.endswith(_ARCHIVE):
         return _archive(path, folder)
     if path.suffix in {".yaml", ".yml"}:
+        services = compose.names(path)
         raise ConfigurationError(
-            f"{what} may have several services", hint=f"name one: goldlock init {what}:SERVICE"
+            f"which service of {what}? It has {', '.join(services) or 'none'}",
+            hint=f"name one: goldlock init {what}:SERVICE",
         )
     file = path / "Dockerfile" if path.is_dir() else path
     return _built(file, folder, arguments, target)
