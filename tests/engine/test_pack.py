@@ -189,7 +189,7 @@ def test_an_image_that_was_there_before_stays_and_that_is_said(client: Client) -
 
 def test_subjects_out_of_archives(client: Client, sender: Project, tmp_path: Path) -> None:
     """On an engine that has no image: what `docker save` wrote, and the OCI layout that a pack holds."""
-    project = Client(sender.copy(tmp_path / "mini").folder, client.address)
+    project = Client(sender.copy(tmp_path / "mini").folder, client.within, address=client.address)
     subprocess.run(["tar", "-xf", "mini.goldlock", "image"], cwd=project.folder, check=True)
     text = (project.folder / "goldlock.toml").read_text(encoding="utf-8")
     start, end = text.index("[subject.build]"), text.index("[[case]]")
