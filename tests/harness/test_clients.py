@@ -222,7 +222,7 @@ def test_strictly_what_nobody_could_look_at_does_not_pass_unless_nobody_needs_to
     done = told_by(tmp_path, client, "--strict", "--json", "s.json", "--junit", "s.xml")
     assert done.code == 3
     assert done.stdout.startswith("COULD NOT RUN  client.json")
-    assert "unknown  image.all: only the engine knows it\n  strict   what could not" in done.stdout
+    assert "unknown  image: only the engine knows it\n  strict   what could not" in done.stdout
     assert run("report", "s.json", cwd=tmp_path).stdout == done.stdout
     assert '<error message="all is unknown: only the engine' in (tmp_path / "s.xml").read_text()
     ignored = f'{CONFIG}\n[policy]\nimage = "ignore"\n'

@@ -435,7 +435,7 @@ def test_a_service_is_ready_once_its_answer_says_so() -> None:
 
 @pytest.mark.parametrize("answer", [{"models": []}, {"models": None}, b"[" * 100_000, b" " * (2 * MEBI)])
 def test_an_answer_that_does_not_say_so_is_told(answer: object) -> None:
-    ready = Readiness(when="models", timeout=0.4)
+    ready = Readiness(when="models", timeout=2)
     with serving(sends(answer)) as service, pytest.raises(SubjectError, match=r"not ready within") as caught:
         http.wait_until_ready(service.session, contract(ready=ready))
     assert "of what / answered, `models` is not true" in caught.value.message

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from goldlock.tables import Array, Batches, Format, Table
 
 _POLL = 0.05
+_ATTEMPT = 5.0
+"""Seconds in which a service has to say whether it is ready."""
 _READY_LIMIT = 1 << 20
 """Bytes of an answer that says whether a service is ready."""
 
@@ -41,7 +43,7 @@ def wait_until_ready(session: Session, http: Http) -> None:
         SubjectError: the service ended, or was not ready in time.
     """
     end = time.monotonic() + http.ready.timeout
-    seen = "the port never opened"
+    seen = ""
     with contextlib.closing(deadline.Client()) as client:
         while True:
             if (reason := session.ended()) is not None:
@@ -50,12 +52,13 @@ def wait_until_ready(session: Session, http: Http) -> None:
             left = end - time.monotonic()
             if left <= 0:
                 raise SubjectError(
-                    f"the service was not ready within {http.ready.timeout:g} s: {seen}{_quoted(session)}",
+                    f"the service was not ready within {http.ready.timeout:g} s:"
+                    f" {seen or 'the port never opened'}{_quoted(session)}",
                     hint="check port and ready in goldlock.toml; the service must listen on 0.0.0.0",
                 )
             try:
                 url = _url(session, http.ready.path)
-                with client.ask("GET", url, seconds=min(left, 5)) as answer:
+                with client.ask("GET", url, seconds=min(left, _ATTEMPT)) as answer:
                     if answer.status_code != http.ready.status:
                         seen = f"{http.ready.path} answered {answer.status_code}, not {http.ready.status}"
                     elif not http.ready.when or _holds(http.ready.when, answer):
@@ -64,7 +67,9 @@ def wait_until_ready(session: Session, http: Http) -> None:
                         seen = f"of what {http.ready.path} answered, `{http.ready.when}` is not true"
             except requests.RequestException as error:
                 inner = getattr(error.args[0] if error.args else None, "reason", None)
-                if not isinstance(inner, urllib3.exceptions.NewConnectionError):
+                # The last attempt is cut short by us: what was answered before says more.
+                cut_short = client.is_late and left < _ATTEMPT and seen
+                if not isinstance(inner, urllib3.exceptions.NewConnectionError) and not cut_short:
                     seen = f"{http.ready.path}: {_reason(error)}"
             time.sleep(_POLL)
 

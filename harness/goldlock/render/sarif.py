@@ -7,8 +7,10 @@ to goldlock.toml's folder; no result has a line of its own, so that each stands 
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -33,6 +35,10 @@ _LINES, _LONG = 40, 400
 UNKNOWN = "notice/unknown"
 TOLD = "notice/not-counted"
 FAILED = "notice/could-not-run"
+
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
 
 _LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _LAYERS = {
@@ -155,9 +161,20 @@ def _invocation(report: Report) -> Json:
     }
     if report.command:
         invocation["commandLine"] = printable(report.command)
-    if report.created:
+    if _is_time(report.created):
         invocation["endTimeUtc"] = _words.created(report)
     return invocation
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text is a date-time of RFC 3339, section 5.6: one that is not would make the whole log invalid."""
+    if not _TIME.fullmatch(text):
+        return False
+    try:
+        dt.datetime.fromisoformat(f"{text[:19]}+00:00")
+    except ValueError:
+        return False
+    return True
 
 
 def _notices(report: Report) -> Iterator[Json]:
