@@ -34,6 +34,19 @@ def test_podman_is_told_the_limits_that_it_would_raise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "given"),
+    [
+        ("docker.io/library/churn:2", "churn:2"),
+        ("docker.io/team/churn:2", "team/churn:2"),
+        ("localhost/churn:2", "churn:2"),
+        ("registry.example:5000/churn:2", "registry.example:5000/churn:2"),
+    ],
+)
+def test_a_reference_is_told_as_it_was_given(told: str, given: str) -> None:
+    assert _podman.as_given(told) == given
+
+
+@pytest.mark.parametrize(
     ("reference", "digest"), [("python:3.8", None), ("python:3.8@sha256:00ff", "sha256:00ff")]
 )
 def test_only_a_pinned_reference_tells_a_registrys_digest(reference: str, digest: str | None) -> None:

@@ -94,7 +94,8 @@ class DockerEngine(Images):
 
     def image_of(self, container: str) -> str:
         """Reference of the image that somebody's container was made of. Raises `CouldNotRunError`: there is none."""
-        return str((found_container(self.api, container).get("Config") or {}).get("Image") or "")
+        reference = str((found_container(self.api, container).get("Config") or {}).get("Image") or "")
+        return reference if self.podman is None else _podman.as_given(reference)
 
     @contextlib.contextmanager
     def session(self, launch: Launch) -> Iterator[RunningContainer]:

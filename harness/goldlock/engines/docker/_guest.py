@@ -42,7 +42,7 @@ class GuestSession(RunningContainer):
         self._id, self._since = str(found["Id"]), state.get("StartedAt")
         self._config, self._host = found.get("Config") or {}, found.get("HostConfig") or {}
         known = engine.inspect(found["Image"])
-        self._image = None if known is None else engine.layer(str(self._config.get("Image") or ""), known)
+        self._image = None if known is None else engine.layer(engine.image_of(container), known)
         self._probe_within()
 
     def _exchange(self) -> Exchange:

@@ -40,6 +40,14 @@ def reaches_networks(api: docker.APIClient) -> bool:
     return host.get("networkBackend") == "netavark" and not rootless
 
 
+def as_given(reference: str) -> str:
+    """A reference as people write it: Podman tells a container's image with the registry it takes it to be from."""
+    for registry in ("docker.io/library/", "docker.io/", "localhost/"):
+        if reference.startswith(registry):
+            return reference.removeprefix(registry)
+    return reference
+
+
 def registry_digest(reference: str) -> str | None:
     """What a registry knows the image by: of a pinned reference only.
 
