@@ -172,9 +172,14 @@ def test_nothing_can_be_written_beside_what_holds_it(
 
 
 def test_nothing_is_left_on_the_engine(
-    static_project: Callable[..., Project], static_image: str, engine_client: docker.DockerClient
+    static_project: Callable[..., Project],
+    static_image: str,
+    build_image: Callable[..., str],
+    engine_client: docker.DockerClient,
 ) -> None:
-    project = static_project(f'image = "{static_image}"')
+    """Nor is a volume that the image asks for, in any container that was tried."""
+    image = build_image(f"FROM {static_image}\nVOLUME /data\n")
+    project = static_project(f'image = "{image}"')
     before = _everything(engine_client)
     assert project.run("record", "--engine", "docker").code == 0
     assert _everything(engine_client) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import io
 import json
 import os
@@ -133,6 +134,30 @@ def changed(members: dict[str, bytes | str], name: str, content: bytes | str) ->
 
 
 BLOB = digest(LAYERS[0])[7:]
+ENTRY = {"Config": "x.json", "Layers": []}
+
+
+def pax(*, size: str = "", raw: bytes = b"") -> bytes:
+    """An archive of one member whose size an extended header tells."""
+    said = f" size={size}\n".encode()
+    content = raw or b"%d" % (len(said) + len(b"%d" % len(said))) + said
+    extended = tarfile.TarInfo("extended")
+    extended.type, extended.size = tarfile.XHDTYPE, len(content)
+    padded = content + bytes(-len(content) % 512)
+    return extended.tobuf(tarfile.USTAR_FORMAT) + padded + tarfile.TarInfo("x").tobuf(tarfile.USTAR_FORMAT)
+
+
+def fanned() -> dict[str, bytes | str]:
+    """Indexes that each name the next one a hundred times, a hundred million in the end."""
+    members: dict[str, bytes | str] = {}
+    content = b'{"manifests":[]}'
+    for _ in range(4):
+        members[f"blobs/sha256/{digest(content)[7:]}"] = content
+        named = {"digest": digest(content), "size": len(content)}
+        content = json.dumps({"manifests": [named] * 100}).encode()
+    return {**members, "index.json": content}
+
+
 HOSTILE: dict[str, tuple[bytes, str]] = {
     "no archive": (b"hello" * 200, "is no tar archive"),
     "cut off": (tar(docker_save())[:3000], "is cut off"),
@@ -164,6 +189,19 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     ),
     "broken gzip": (tar(oci(compress=lambda layer: gzipped(layer)[:-9])), "is cut off"),
     "garbled gzip": (tar(oci(compress=lambda layer: b"\x1f\x8b" + layer)), "can't be uncompressed"),
+    "bzip2": (tar(oci(compress=bz2.compress)), "compressed with bzip2"),
+    "zstd behind a frame to be skipped": (
+        tar(oci(compress=lambda layer: b"\x5a\x2a\x4d\x18" + layer)),
+        "compressed with zstd",
+    ),
+    "a size of too many digits": (pax(size="9" * 5000), "is cut off"),
+    "a size beyond every file": (pax(size="9" * 18), "is cut off inside"),
+    "a record of too many digits": (pax(raw=b"9" * 5000 + b" size=1\n"), "is cut off"),
+    "an entry over and over": (
+        tar({"manifest.json": json.dumps([ENTRY] * 201).encode()}),
+        "lists too many images",
+    ),
+    "indexes over and over": (tar(fanned()), "lists too many images"),
     "an index of itself": (
         tar(
             {
@@ -199,8 +237,15 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
 
 def test_too_large_a_configuration_is_not_read(tmp_path: Path) -> None:
     path = put(tmp_path, tar({"manifest.json": bytes(contents.LARGEST + 1)}))
-    with pytest.raises(CouldNotRunError, match="at most 16,777,216 are read"):
+    with pytest.raises(CouldNotRunError, match="at most 4,194,304 are read"):
         converted(path)
+
+
+def test_many_records_take_no_longer_than_few(tmp_path: Path) -> None:
+    """A mebibyte of the shortest ones is read once, and not once for each."""
+    name = "n" * 200
+    record = b"210 path=%s\n" % name.encode()
+    assert sources._records(b"6 a=b\n" * 150_000 + record) == {"a": "b", "path": name}
 
 
 @settings(max_examples=100, deadline=None)

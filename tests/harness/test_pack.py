@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from tests.harness.drafts import configured, names_in
 from tests.harness.packs import LAYERS, REFERENCE, StandIn, digest, packed, project, silent
 
 from goldlock import golden, ustar
+from goldlock.cli import _delivering
 from goldlock.config import loads
 from goldlock.delivery import configuration, packing, receiving, sbom, signing, spooling
 from goldlock.engines.docker import DockerEngine
@@ -333,3 +335,19 @@ def test_headers_are_what_tar_reads(size: int) -> None:
 def test_a_name_that_is_too_long_is_told() -> None:
     with pytest.raises(ConfigurationError, match="too long for an archive"):
         ustar.header("goldens/" + "c" * 101, 0)
+
+
+def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pack names its image, and whoever made it may have chosen what a terminal or its markup obeys."""
+    shown = _Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setenv("TERM", "xterm")
+    with _delivering.meter("loading [/no] \x1b]0;title\x07", 10) as advance:
+        advance(10)
+    assert "loading [/no] \N{REPLACEMENT CHARACTER}]0;title" in shown.getvalue()
+    assert "\x1b]" not in shown.getvalue()
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True

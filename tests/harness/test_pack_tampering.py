@@ -14,13 +14,14 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.harness.packs import digest, packed, silent
+from tests.harness.packs import config_of, digest, packed, silent
 
 from goldlock import ustar
 from goldlock.cli import cli
 from goldlock.delivery import configuration, manifest, receiving, signing
 from goldlock.delivery.checking import checked, signature_name
 from goldlock.delivery.manifest import NAME, Manifest, RefusedError
+from goldlock.images import contents, layout
 
 Members = list[tuple[str, bytes]]
 
@@ -202,6 +203,27 @@ def other_image(members: Members) -> bytes:
     return sealed(changed)
 
 
+def compressed_layer(members: Members) -> bytes:
+    """An image of one layer, right in every digest, which an engine would uncompress to see what it is."""
+    old = msgspec.json.decode(dict(members)[NAME], type=Manifest)
+    layer = gzip.compress(bytes(1 << 20), mtime=0)
+    image = contents.Image(
+        names=(), config=config_of([layer]), platform="linux/amd64", diff_ids=(digest(layer),), layers=(None,)
+    )
+    files = layout.documents(image, {digest(layer): len(layer)}, old.image.reference)
+    files |= {layout.blob_path(digest(layer)): layer}
+    renamed = [
+        (name, c.replace(old.image.config_id.encode(), image.config_id.encode())) for name, c in members
+    ]
+    kept = [each for each in renamed if not each[0].startswith("image/")]
+    inside = {f"image/{name}": content for name, content in files.items()}
+    packed_image = msgspec.structs.replace(old.image, config_id=image.config_id)
+    ordered = [(name, inside[name]) for name in manifest.ordered(inside)]
+    return sealed(
+        [*((n, dict(members)[n]) if n == NAME else (n, c) for n, c in kept), *ordered], image=packed_image
+    )
+
+
 def _place(member: tuple[str, bytes]) -> int:
     """Within the image's blobs, which are sorted; everything else stays where it is."""
     return int(member[0].rpartition("/")[2][:8], 16) if member[0].startswith("image/blobs/") else -1
@@ -262,6 +284,10 @@ TABLE: dict[str, tuple[Callable[[Members], bytes], str]] = {
     "nothing": (lambda _: b"", "is not a pack"),
     "another archive": (lambda m: written(m[2:]), "is not a pack"),
     "another image": (other_image, "its image is not the one"),
+    "a layer that grows when it is loaded": (
+        compressed_layer,
+        "is compressed (gzip), and no layer of a pack is",
+    ),
     "an image of more layers": (
         lambda m: sealed(sorted([*m, ("image/blobs/sha256/" + digest(b"x")[7:], b"x")], key=_place)),
         "its image is not the one",
@@ -334,6 +360,16 @@ def test_a_signature_in_another_form_is_refused_without_a_key(pack: Path, tmp_pa
     members = members_of(pack.read_bytes())
     envelope = json.dumps(json.loads(members[1][1])).encode()
     content = written([members[0], (signature_name(envelope), envelope), *members[2:]])
+    assert "its signature is not as goldlock writes it" in refusal(content, tmp_path)
+
+
+def test_a_key_id_that_is_none_is_refused_and_never_shown(pack: Path, tmp_path: Path) -> None:
+    """It goes into a note where nobody gave a key."""
+    members = members_of(pack.read_bytes())
+    envelope = json.loads(members[1][1])
+    envelope["signatures"][0]["keyid"] = "\x1b[2J\x1b[H all is well"
+    forged = signing._canonical(envelope)
+    content = written([members[0], (signature_name(forged), forged), *members[2:]])
     assert "its signature is not as goldlock writes it" in refusal(content, tmp_path)
 
 

@@ -156,10 +156,16 @@ def test_model_files_are_proposed_by_folder_where_they_belong_together() -> None
     assert found == ("/app/model.joblib", "/app/trees", "/models/iris", "/opt/ml/model")
 
 
+def test_what_a_subject_nests_too_deeply_is_no_answer() -> None:
+    deep = "[" * 100_000
+    assert records(deep) is None
+    assert sniffed(deep.encode()) is not Format.JSON
+
+
 def test_what_the_engine_says_of_an_image() -> None:
     seen = from_config(
         {
-            "ExposedPorts": {"9000/tcp": {}, "8080/tcp": {}, "53/udp": {}},
+            "ExposedPorts": {"9000/tcp": {}, "8080/tcp": {}, "53/udp": {}, "any/tcp": {}, "": {}},
             "Entrypoint": None,
             "Cmd": ["serve"],
             "Env": ["A=1=2", "B="],

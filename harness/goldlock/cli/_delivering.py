@@ -13,6 +13,7 @@ import click
 from goldlock.cli._shared import config_option, load, progress, write_whole
 from goldlock.errors import ConfigurationError
 from goldlock.files import sha256_of
+from goldlock.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,9 +36,14 @@ def meter(label: str, total: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = (TextColumn("  {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (
+        TextColumn("  {task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(label, total=total or None)
+        task = shown.add_task(printable(label), total=total or None)
         yield lambda done: shown.advance(task, done)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from goldlock import ustar
 from goldlock.delivery import manifest as manifests
 from goldlock.delivery.manifest import NAME, Manifest, RefusedError, shown, what_is_wrong
+from goldlock.images.layers import compression
 from goldlock.images.sources import Span
 
 if TYPE_CHECKING:
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 LARGEST_SIGNATURE = 64 << 10
 _SIGNATURE = re.compile(r"signature-([0-9a-f]{64})\.dsse\.json")
 _AGAIN = "ask for the pack again, and compare its SHA-256 with the sender's"
-_COMPRESSED = {
-    b"\x1f\x8b": "gzip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"PK\x03\x04": "zip",
-}
 _KINDS = {
     b"1": "a link",
     b"2": "a link",
@@ -102,11 +96,8 @@ def checked(descriptor: int, where: str, advance: Callable[[int], None] = lambda
 
 
 def _is_pack(block: bytes, where: str) -> None:
-    for begin, name in _COMPRESSED.items():
-        if block.startswith(begin):
-            raise RefusedError(
-                f"{where}: is compressed ({name}), and a pack is not", hint="uncompress it first"
-            )
+    if name := compression(block) or ("zip" if block.startswith(b"PK\x03\x04") else ""):
+        raise RefusedError(f"{where}: is compressed ({name}), and a pack is not", hint="uncompress it first")
     if len(block) < ustar.BLOCK or ustar.claimed_name(block) != NAME:
         raise RefusedError(
             f"{where}: is not a pack: it does not begin with {NAME}",

@@ -69,6 +69,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         return next(each for each in self.members if each.name == name)
 
 
+class _Version(msgspec.Struct, frozen=True, rename="kebab"):
+    """What manifests of every version say."""
+
+    pack_version: str
+
+
 def dumps(manifest: Manifest) -> bytes:
     """The file's bytes, with the right pack-id."""
     text = _text(msgspec.structs.replace(manifest, pack_id=""))
@@ -89,14 +95,13 @@ def loads(content: bytes, where: str) -> Manifest:
     Raises RefusedError.
     """
     try:
-        document = json.loads(content)
-        version = document.get("pack-version") if isinstance(document, dict) else None
-        if isinstance(version, str) and version != PACK_VERSION:
+        version = msgspec.json.decode(content, type=_Version).pack_version
+        if version != PACK_VERSION:
             raise RefusedError(
                 f"{where}: is a pack of version {version[:20]}, and this goldlock reads {PACK_VERSION}",
                 hint="use the goldlock that wrote it, or a newer one",
             )
-        manifest = msgspec.convert(document, Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"{where}: {NAME} cannot be read: {error}", hint=_DAMAGED) from None
     if dumps(manifest) != content:

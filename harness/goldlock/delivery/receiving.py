@@ -18,7 +18,7 @@ from goldlock.images.sources import Source
 from goldlock.scratch import scratch_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined, unused-ignore]
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from goldlock.delivery.packing import Meter
     from goldlock.engines.docker import DockerEngine
     from goldlock.images.contents import Image
+    from goldlock.images.sources import Span
     from goldlock.report import FailOn, Report
 
 SUFFIX = ".goldlock"
@@ -104,23 +105,39 @@ def _image(checked: Checked, where: str) -> Image:
     spans = {name.removeprefix(IMAGE): span for name, span in checked.spans.items() if name.startswith(IMAGE)}
     packed = checked.manifest.image
     try:
-        found = contents.images(Source(where, spans))
+        found = contents.images(Source(where, spans), most=1)
     except CouldNotRunError as error:
         raise RefusedError(error.message, hint="ask the sender for the pack again") from error
     image = found[0]
-    expected: dict[str, bytes] = {}
-    if len(found) == 1 and image.config_id == packed.config_id and image.platform == packed.platform:
-        paths = [layout.blob_path(diff_id) for diff_id in image.diff_ids]
-        if all(path in spans for path in paths):
-            sizes = {each: spans[layout.blob_path(each)].size for each in image.diff_ids}
-            expected = layout.documents(image, sizes, packed.reference)
-            if set(spans) == {*expected, *paths} and all(
-                b"".join(spans[name].pieces()) == content for name, content in expected.items()
-            ):
-                return image
-    raise RefusedError(
-        f"{where}: its image is not the one that {manifests.NAME} names, or holds more than that",
-        hint="ask the sender for the pack again",
+    if (
+        image.config_id != packed.config_id
+        or image.platform != packed.platform
+        or not _is_as_written(image, packed.reference, spans)
+    ):
+        raise RefusedError(
+            f"{where}: its image is not the one that {manifests.NAME} names, or holds more than that",
+            hint="ask the sender for the pack again",
+        )
+    for path in map(layout.blob_path, image.diff_ids):
+        # An engine would uncompress it before it knew what that gives.
+        if name := layers.compression(layers.begin(spans[path])):
+            raise RefusedError(
+                f"{where}: {IMAGE}{path} is compressed ({name}), and no layer of a pack is",
+                hint="ask the sender for the pack again",
+            )
+    return image
+
+
+def _is_as_written(image: Image, reference: str, spans: Mapping[str, Span]) -> bool:
+    """Whether a layout holds the image and nothing else, as `goldlock pack` writes it."""
+    paths = {diff_id: layout.blob_path(diff_id) for diff_id in image.diff_ids}
+    if not spans.keys() >= set(paths.values()):
+        return False
+    sizes = {diff_id: spans[path].size for diff_id, path in paths.items()}
+    expected = layout.documents(image, sizes, reference)
+    return spans.keys() == {*expected, *paths.values()} and all(
+        spans[name].size == len(content) and b"".join(spans[name].pieces()) == content
+        for name, content in expected.items()
     )
 
 
@@ -158,10 +175,11 @@ def load(engine: DockerEngine, received: Received, meter: Meter) -> tuple[str, b
     image, where = received.image, received.path.name
     if engine.image(image.config_id) is not None:
         return image.config_id, False
-    with layers.uncompressed(image, where) as found:
-        whole = sum(blob.size for blob in found.values())
-        with meter(f"loading {received.checked.manifest.image.reference}", whole) as advance:
-            loaded = engine.load(_told(layout.docker_archive(image, found, where), advance))
+    spans = received.checked.spans
+    found = {diff_id: spans[IMAGE + layout.blob_path(diff_id)] for diff_id in image.diff_ids}
+    whole = sum(span.size for span in found.values())
+    with meter(f"loading {received.checked.manifest.image.reference}", whole) as advance:
+        loaded = engine.load(_told(layout.docker_archive(image, found, where), advance))
     here = engine.image(loaded)
     if here is None or here.layers != image.diff_ids:
         raise CouldNotRunError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 PASSPHRASE = "GOLDLOCK_KEY_PASSPHRASE"  # noqa: S105  # the variable's name
 LARGEST_KEY = 64 << 10
+_KEY_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def read(content: bytes, where: str) -> Signed:
                 }
             ],
         }
-        whole = _canonical(again) == content and isinstance(key_id, str)
+        whole = _canonical(again) == content and _KEY_ID.fullmatch(key_id) is not None
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         whole = False
     if not whole:

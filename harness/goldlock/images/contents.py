@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import re
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ if TYPE_CHECKING:
 
     from goldlock.images.sources import Blob, Source
 
-LARGEST = 16 << 20
+LARGEST = 4 << 20
 """Bytes of a manifest, index or configuration that is read."""
 _LAYERS = 10_000
 _NESTED = 4
+MOST = 200
+"""Images of an archive that are read: a small index can name the same one over and over."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _SAVE_AGAIN = "write it with `docker save NAME -o FILE`, or as an OCI archive"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -96,15 +97,20 @@ def digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def images(source: Source) -> tuple[Image, ...]:
-    """Every image of an archive. Raises CouldNotRunError where there is none, or one that is not whole."""
+def images(source: Source, *, most: int = MOST) -> tuple[Image, ...]:
+    """Every image of an archive.
+
+    Raises CouldNotRunError where there is none, one that is not whole, or more than `most`, indexes among them.
+    """
     manifest = source.small("manifest.json", LARGEST)
     index = source.small("index.json", LARGEST)
     if manifest is not None:
         entries = _typed(manifest, list[_Entry], f"{source.where}: manifest.json")
+        if len(entries) > most:
+            raise _too_many(source)
         found = [_docker(source, entry) for entry in entries]
     elif index is not None:
-        found = list(_oci(source, index, f"{source.where}: index.json", (), 0))
+        found = list(_oci(source, index, f"{source.where}: index.json", (), 0, _Budget(most)))
     else:
         raise CouldNotRunError(
             f"{source.where}: holds no image: neither manifest.json nor index.json is in it", hint=_SAVE_AGAIN
@@ -157,7 +163,20 @@ def _docker(source: Source, entry: _Entry) -> Image:
     return _image(source, tuple(entry.repo_tags or ()), config, layers)
 
 
-def _oci(source: Source, content: bytes, what: str, names: tuple[str, ...], depth: int) -> Iterator[Image]:
+class _Budget:
+    """How many manifests and indexes are still read."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+def _too_many(source: Source) -> CouldNotRunError:
+    return CouldNotRunError(f"{source.where}: lists too many images", hint=_SAVE_AGAIN)
+
+
+def _oci(
+    source: Source, content: bytes, what: str, names: tuple[str, ...], depth: int, budget: _Budget
+) -> Iterator[Image]:
     pointer = _typed(content, _Pointer, what)
     if depth > _NESTED:
         raise CouldNotRunError(f"{source.where}: its indexes point at each other", hint=_SAVE_AGAIN)
@@ -173,7 +192,12 @@ def _oci(source: Source, content: bytes, what: str, names: tuple[str, ...], dept
         # Of an image for several platforms often one alone is there; attestations are no images.
         if (depth and absent) or "vnd.docker.reference.type" in notes:
             continue
-        yield from _oci(source, _blob(source, each), f"{source.where}: {each.digest}", known, depth + 1)
+        budget.left -= 1
+        if budget.left < 0:
+            raise _too_many(source)
+        yield from _oci(
+            source, _blob(source, each), f"{source.where}: {each.digest}", known, depth + 1, budget
+        )
 
 
 def _blob(source: Source, descriptor: _Descriptor) -> bytes:
@@ -214,6 +238,6 @@ def _image(source: Source, names: tuple[str, ...], config: bytes, layers: Sequen
 
 def _typed(content: bytes, kind: type[T], what: str) -> T:
     try:
-        return msgspec.convert(json.loads(content), kind)
+        return msgspec.json.decode(content, type=kind)
     except (ValueError, RecursionError) as error:
         raise CouldNotRunError(f"{what}: cannot be read: {error}", hint=_SAVE_AGAIN) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import tempfile
 import zlib
 from pathlib import Path
@@ -21,7 +22,23 @@ if TYPE_CHECKING:
 
 LARGEST = 64 << 30
 """Bytes of a layer that is uncompressed here."""
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_COMPRESSED = (
+    (re.compile(rb"\x1f\x8b"), "gzip"),
+    # A frame, or one to be skipped: RFC 8878, 3.1.
+    (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), "zstd"),
+    (re.compile(rb"BZh"), "bzip2"),
+    (re.compile(rb"\xfd7zXZ"), "xz"),
+)
+
+
+def compression(begin: bytes) -> str:
+    """What a file or a layer that begins so is compressed with, as engines tell it; empty where it is not."""
+    return next((name for magic, name in _COMPRESSED if magic.match(begin)), "")
+
+
+def begin(blob: Blob) -> bytes:
+    """Its first bytes."""
+    return next(iter(blob.pieces()), b"")[:16] if blob.size else b""
 
 
 @contextlib.contextmanager
@@ -39,14 +56,14 @@ def uncompressed(image: Image, where: str, *, largest: int = LARGEST) -> Iterato
             if blob is None or diff_id in layers:
                 # Docker puts a link where a layer stands a second time.
                 continue
-            begin = next(iter(blob.pieces()), b"")[:4] if blob.size else b""
-            if begin == _ZSTD:
-                raise CouldNotRunError(
-                    f"{where}: layer {diff_id[:19]} is compressed with zstd, which goldlock does not read",
-                    hint="load it with `docker load` and name the image, or save it without zstd",
-                )
-            if begin.startswith(_GZIP):
+            packed_by = compression(begin(blob))
+            if packed_by == "gzip":
                 layers[diff_id] = _gunzipped(blob, diff_id, where, stack, largest)
+            elif packed_by:
+                raise CouldNotRunError(
+                    f"{where}: layer {diff_id[:19]} is compressed with {packed_by}, which goldlock does not read",
+                    hint="load it with `docker load` and name the image, or save it without compression",
+                )
             else:
                 layers[diff_id] = blob
         for diff_id in image.diff_ids:

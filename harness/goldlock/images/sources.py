@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ MEMBERS = 100_000
 """Most members of an archive that is read."""
 _EXTENDED = 1 << 20
 """Most bytes of an extended header."""
+_LENGTH = re.compile(rb"([0-9]{1,7}) ")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class Blob(Protocol):
@@ -145,11 +148,7 @@ def entries(read: Read, where: str) -> Iterator[Entry]:
             elif kind == b"x":
                 said = _records(content)
                 name = said.get("path", name)
-                size = (
-                    int(said["size"])
-                    if said.get("size", "").isascii() and said.get("size", "").isdigit()
-                    else size
-                )
+                size = int(said["size"]) if _NUMBER.fullmatch(said.get("size", "")) else size
             position = offset + claimed + ustar.padding(claimed)
             continue
         held = claimed if size < 0 else size
@@ -163,13 +162,14 @@ def entries(read: Read, where: str) -> Iterator[Entry]:
 
 def _records(content: bytes) -> dict[str, str]:
     """The records of a pax header: length, a space, key=value, a line feed."""
-    found = {}
-    while content:
-        length, _, _ = content.partition(b" ")
-        if not length.isdigit() or not len(length) < int(length) <= len(content):
+    found: dict[str, str] = {}
+    position = 0
+    while length := _LENGTH.match(content, position):
+        end = position + int(length[1])
+        if not length.end() <= end <= len(content):
             break
-        record, content = content[len(length) + 1 : int(length)], content[int(length) :]
-        key, _, value = record.rstrip(b"\n").partition(b"=")
+        key, _, value = content[length.end() : end].rstrip(b"\n").partition(b"=")
+        position = end
         found[key.decode("utf-8", "replace")] = value.decode("utf-8", "backslashreplace")
     return found
 

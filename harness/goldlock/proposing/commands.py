@@ -73,7 +73,7 @@ def sniffed(data: bytes) -> Format | None:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

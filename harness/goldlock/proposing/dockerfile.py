@@ -236,7 +236,7 @@ def _list(rest: str) -> tuple[str, ...] | None:
         return None
     try:
         value = json.loads(rest)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return tuple(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else None
 

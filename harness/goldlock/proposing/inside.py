@@ -141,7 +141,7 @@ def _asked(session: Session, python: Sequence[str], script: str) -> Mapping[str,
         if line.startswith(_MARK):
             try:
                 return table(json.loads(line[len(_MARK) :]))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return {}
     return {}
 

@@ -57,7 +57,7 @@ def records(text: str) -> list[Mapping[str, object]] | None:
     """
     try:
         value: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     document = table(value)
     for name in ("dataframe_split", "dataframe_records", "inputs", "instances"):

@@ -15,6 +15,7 @@ from goldlock.proposing import dockerfile
 from goldlock.proposing.seen import Seen
 
 _COMPOSE = re.compile(r"(.+\.ya?ml):([A-Za-z0-9._-]+)")
+_EXPOSED = re.compile(r"([0-9]{1,5})(?:/tcp)?")
 _ARCHIVE = (".tar", ".tar.gz", ".tgz", ".oci")
 _IGNORED = {".git", ".goldlock", "node_modules", "__pycache__", ".venv", "venv", "goldens"}
 _MOST_FILES = 5000
@@ -241,7 +242,7 @@ def from_config(config: Mapping[str, object]) -> Seen:
         return dict(value) if isinstance(value, dict) else {}
 
     pairs = [each.partition("=") for each in texts("Env")]
-    ports = [int(each.partition("/")[0]) for each in mapping("ExposedPorts") if not each.endswith("/udp")]
+    ports = [int(match[1]) for each in mapping("ExposedPorts") if (match := _EXPOSED.fullmatch(each))]
     return Seen(
         ports=tuple(sorted(ports)),
         entrypoint=tuple(texts("Entrypoint")),

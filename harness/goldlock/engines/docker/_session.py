@@ -98,7 +98,7 @@ class DockerSession(RunningContainer):
         self._api.create_volume(volume, driver="local", labels=ownership.labels())
         # The engine puts nothing where a container may only read: another container, never started, has it put.
         filler = f"{self._name}-filler"
-        removal.callback(quietly, functools.partial(self._api.remove_container, filler, force=True))
+        removal.callback(quietly, functools.partial(self._api.remove_container, filler, force=True, v=True))
         self._api.create_container(
             self.image_id,
             entrypoint=[_STAY],
@@ -112,7 +112,7 @@ class DockerSession(RunningContainer):
         program = packed("stay", programs.stay(self._engine.architecture), mode=0o755)
         if not self._api.put_archive(filler, _PROGRAMS, program):
             raise CouldNotRunError("the engine takes no files for a container")
-        self._api.remove_container(filler, force=True)
+        self._api.remove_container(filler, force=True, v=True)
         mounted = docker.types.Mount(_PROGRAMS, volume, type="volume", read_only=True, no_copy=True)
         if self._launch.keep_entrypoint:
             self._create(removal, self._launch.entrypoint, [_STAY], mounted)
@@ -150,7 +150,7 @@ class DockerSession(RunningContainer):
         """Create the container, in place of one that could not be started."""
         launch, api, limits = self._launch, self._api, self._launch.limits
         if self._id:
-            api.remove_container(self._id, force=True)
+            api.remove_container(self._id, force=True, v=True)
         if entrypoint is not None and not entrypoint:
             # An empty one is none to Docker, and the image's own to Podman: the command takes its place.
             words = list(command or self._config.get("Cmd") or ())
