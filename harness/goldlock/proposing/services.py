@@ -358,7 +358,7 @@ class Plain:
             match[1]
             for source in seen.sources.values()
             if "do_POST" in source
-            for match in re.finditer(r"""\bpath\s*[!=]=\s*["'](/[^"'?]*)["']""", source)
+            for match in re.finditer(r"""\bpath(?:\.\w+\([^)]*\))?\s*[!=]=\s*["'](/[^"'?]*)["']""", source)
         ]
         return list(dict.fromkeys([*found, *(each for each in compared if each not in _HEALTH)]))
 
