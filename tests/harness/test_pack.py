@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -351,3 +352,23 @@ def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_a_disk_that_becomes_full_in_the_middle_of_a_write_is_told(tmp_path: Path) -> None:
+    """The system then takes a part of the bytes, and complains of the next ones only."""
+    target = tmp_path / "a.goldlock"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(CouldNotRunError, match="File too large"):
+            overfull(target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not target.exists()
+
+
+def overfull(target: Path) -> None:
+    with spooling.published(target, replace=False) as file:
+        written = spooling.Written(file)
+        with written.hashed():
+            written.write(bytes(1500))
