@@ -17,7 +17,18 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from tests.env.values import FULL
 from tests.harness.drafts import configured, names_in
-from tests.harness.packs import LAYERS, REFERENCE, StandIn, digest, packed, project, silent
+from tests.harness.packs import (
+    LAYERS,
+    REFERENCE,
+    StandIn,
+    config_of,
+    digest,
+    docker_save,
+    packed,
+    project,
+    silent,
+    tar,
+)
 
 from goldlock import golden, ustar
 from goldlock.cli import _delivering
@@ -181,6 +192,17 @@ def test_what_is_not_as_recorded_is_not_packed(tmp_path: Path) -> None:
     assert "is not the image that was locked" in refused(tmp_path, engine=StandIn([b"other"])).message
     (lock := config.resolve("goldlock.lock")).write_text(lock.read_text().replace("3.8.18", "3.8.19"))
     assert "the lock was edited" in refused(tmp_path).message
+
+
+def test_an_image_that_would_have_another_id_elsewhere_is_not_packed(tmp_path: Path) -> None:
+    """As with containerd's image store: the receiver would refuse it."""
+    engine = StandIn()
+    project(tmp_path, engine)
+    content = tar(docker_save(config=config_of(LAYERS, author="another")))
+    engine.save = lambda _reference: iter([content])  # type: ignore[method-assign]
+    error = refused(tmp_path, engine=engine)
+    assert "and a receiver's would call it sha256:" in error.message
+    assert "containerd's image store" in error.hint
 
 
 def test_a_lock_without_an_image_is_not_packed(tmp_path: Path) -> None:

@@ -215,7 +215,14 @@ def _layers(
     image: Image, locked: ImageLayer, by_digest: Mapping[str, Span], reference: str
 ) -> dict[str, Span]:
     """The image's layers, found by what they hold. Raises CouldNotRunError."""
-    if image.config_id != locked.config_id and image.diff_ids != locked.layers:
+    if image.config_id != locked.config_id and image.diff_ids == locked.layers:
+        # containerd's image store calls an image by its manifest, which no two engines write alike.
+        raise CouldNotRunError(
+            f"the engine calls {reference} {locked.config_id[:19]}, and a receiver's would call it"
+            f" {image.config_id[:19]}",
+            hint="lock and pack it on an engine without containerd's image store",
+        )
+    if image.config_id != locked.config_id:
         raise CouldNotRunError(
             f"the engine saved another image than {reference}: {image.config_id[:19]}",
             hint="look at it with `docker image inspect`, and pack again",
