@@ -164,7 +164,7 @@ def packed(
     engine = engine or StandIn()
     target = folder / "mini.goldlock"
     config = project(folder, engine) if not (folder / "goldlock.toml").exists() else configured(folder)
-    manifest = packing.pack(
+    manifest, sha256 = packing.pack(
         cast("DockerEngine", engine),
         config,
         read_lock(config),
@@ -174,4 +174,5 @@ def packed(
         replace=replace,
         meter=silent,
     )
+    assert hashlib.sha256(target.read_bytes()).hexdigest() == sha256
     return target, manifest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,18 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from tests.env.values import FULL
 from tests.harness.drafts import configured, names_in
-from tests.harness.packs import LAYERS, REFERENCE, StandIn, digest, packed, project, silent
+from tests.harness.packs import (
+    LAYERS,
+    REFERENCE,
+    StandIn,
+    config_of,
+    digest,
+    docker_save,
+    packed,
+    project,
+    silent,
+    tar,
+)
 
 from goldlock import golden, ustar
 from goldlock.cli import _delivering
@@ -180,6 +192,17 @@ def test_what_is_not_as_recorded_is_not_packed(tmp_path: Path) -> None:
     assert "is not the image that was locked" in refused(tmp_path, engine=StandIn([b"other"])).message
     (lock := config.resolve("goldlock.lock")).write_text(lock.read_text().replace("3.8.18", "3.8.19"))
     assert "the lock was edited" in refused(tmp_path).message
+
+
+def test_an_image_that_would_have_another_id_elsewhere_is_not_packed(tmp_path: Path) -> None:
+    """As with containerd's image store: the receiver would refuse it."""
+    engine = StandIn()
+    project(tmp_path, engine)
+    content = tar(docker_save(config=config_of(LAYERS, author="another")))
+    engine.save = lambda _reference: iter([content])  # type: ignore[method-assign]
+    error = refused(tmp_path, engine=engine)
+    assert "and a receiver's would call it sha256:" in error.message
+    assert "containerd's image store" in error.hint
 
 
 def test_a_lock_without_an_image_is_not_packed(tmp_path: Path) -> None:
@@ -351,3 +374,23 @@ def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_a_disk_that_becomes_full_in_the_middle_of_a_write_is_told(tmp_path: Path) -> None:
+    """The system then takes a part of the bytes, and complains of the next ones only."""
+    target = tmp_path / "a.goldlock"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(CouldNotRunError, match="File too large"):
+            overfull(target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not target.exists()
+
+
+def overfull(target: Path) -> None:
+    with spooling.published(target, replace=False) as file:
+        written = spooling.Written(file)
+        with written.hashed():
+            written.write(bytes(1500))

@@ -12,7 +12,6 @@ import click
 
 from goldlock.cli._shared import config_option, load, progress, write_whole
 from goldlock.errors import ConfigurationError
-from goldlock.files import sha256_of
 from goldlock.printable import printable
 
 if TYPE_CHECKING:
@@ -119,14 +118,16 @@ def pack(config_path: Path, output: Path | None, replace: bool, key: Path | None
     with running.opened("docker", config, lock, progress) as engine:
         assert isinstance(engine, DockerEngine)  # noqa: S101  # that one was asked for
         reference = running.subject_source(engine, config, None, progress).image
-        made = packing.pack(engine, config, lock, reference, target, key=signer, replace=replace, meter=meter)
+        made, sha256 = packing.pack(
+            engine, config, lock, reference, target, key=signer, replace=replace, meter=meter
+        )
     signed = "signed" if signer is not None else "unsigned"
     click.echo(
         f"wrote {target} ({target.stat().st_size / 1e6:,.0f} MB, {signed}, {len(made.members)} members)"
     )
     click.echo(f"pack id {made.pack_id}")
     # What a receiver compares with `sha256sum`; the pack's id is that of what it holds.
-    click.echo(f"file {sha256_of(target)}")
+    click.echo(f"file sha256:{sha256}")
 
 
 @click.command()

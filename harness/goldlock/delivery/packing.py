@@ -15,7 +15,7 @@ from goldlock.delivery import configuration, sbom, signing, statements
 from goldlock.delivery import manifest as manifests
 from goldlock.delivery.checking import signature_name
 from goldlock.delivery.manifest import IMAGE, Manifest, Member, PackedImage
-from goldlock.delivery.spooling import Spool, copy, published
+from goldlock.delivery.spooling import Spool, Written, published
 from goldlock.errors import ConfigurationError, CouldNotRunError
 from goldlock.files import could_not_write, sha256_of
 from goldlock.images import contents, layout
@@ -50,8 +50,8 @@ def pack(
     key: Ed25519PrivateKey | None,
     replace: bool,
     meter: Meter,
-) -> Manifest:
-    """Write a pack, whole or not at all, and return what it holds.
+) -> tuple[Manifest, str]:
+    """Write a pack, whole or not at all; return what it holds, and the file's own SHA-256 in hexadecimal.
 
     Args:
         engine: has the image.
@@ -103,19 +103,19 @@ def pack(
             content = manifests.dumps(manifest)
             # What is written can be read: a rule that it breaks is told here and not to the receiver.
             manifest = manifests.loads(content, str(target))
-            file.write(ustar.member(manifests.NAME, content))
-            if key is not None:
-                envelope = signing.sign(statements.of_pack(manifest, content), key)
-                file.write(ustar.member(signature_name(envelope), envelope))
-            whole = sum(member.size for member in manifest.members)
-            with meter(f"writing {target.name}", whole) as advance:
+            envelope = None if key is None else signing.sign(statements.of_pack(manifest, content), key)
+            written, whole = Written(file), sum(member.size for member in manifest.members)
+            with written.hashed(), meter(f"writing {target.name}", whole) as advance:
+                written.write(ustar.member(manifests.NAME, content))
+                if envelope is not None:
+                    written.write(ustar.member(signature_name(envelope), envelope))
                 for member in manifest.members:
-                    file.write(ustar.header(member.name, member.size))
-                    copy(parts[member.name], file, advance)
-                    file.write(bytes(ustar.padding(member.size)))
-            file.write(ustar.END)
+                    written.write(ustar.header(member.name, member.size))
+                    written.copy(parts[member.name], advance)
+                    written.write(bytes(ustar.padding(member.size)))
+                written.write(ustar.END)
             _unchanged(small, digests)
-    return manifest
+    return manifest, written.sha256
 
 
 def _minding(chunks: Iterator[bytes], other: Future[T]) -> Iterator[bytes]:
@@ -215,7 +215,14 @@ def _layers(
     image: Image, locked: ImageLayer, by_digest: Mapping[str, Span], reference: str
 ) -> dict[str, Span]:
     """The image's layers, found by what they hold. Raises CouldNotRunError."""
-    if image.config_id != locked.config_id and image.diff_ids != locked.layers:
+    if image.config_id != locked.config_id and image.diff_ids == locked.layers:
+        # containerd's image store calls an image by its manifest, which no two engines write alike.
+        raise CouldNotRunError(
+            f"the engine calls {reference} {locked.config_id[:19]}, and a receiver's would call it"
+            f" {image.config_id[:19]}",
+            hint="lock and pack it on an engine without containerd's image store",
+        )
+    if image.config_id != locked.config_id:
         raise CouldNotRunError(
             f"the engine saved another image than {reference}: {image.config_id[:19]}",
             hint="look at it with `docker image inspect`, and pack again",

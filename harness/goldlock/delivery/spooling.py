@@ -28,16 +28,52 @@ _COPIED = 64 << 20
 """Bytes that are copied at once: what goes on between two of them can be interrupted, and told."""
 
 
+class _Arriving:
+    """A file that one thread appends to and another one reads meanwhile."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._descriptor, self._size, self._ended, self._whole = file.fileno(), 0, False, True
+        self._more = threading.Condition()
+
+    def more(self, size: int) -> None:
+        """So many bytes were appended."""
+        with self._more:
+            self._size += size
+            self._more.notify()
+
+    def end(self, *, whole: bool) -> None:
+        """Nothing more comes; where that is not the whole, the rest need not be read."""
+        with self._more:
+            self._ended, self._whole = True, whole
+            self._more.notify()
+
+    def read(self, offset: int, size: int) -> bytes:
+        """What is there from `offset` on, once it has arrived."""
+        with self._more:
+            self._more.wait_for(lambda: self._ended or self._size >= offset + size)
+            if not self._whole:
+                return b""
+        return os.pread(self._descriptor, size, offset)
+
+    def digest(self, offset: int, end: int | None) -> str:
+        """SHA-256 in hexadecimal of what arrives between two places."""
+        digest, position = hashlib.sha256(), offset
+        while (left := PIECE if end is None else min(PIECE, end - position)) and (
+            piece := self.read(position, left)
+        ):
+            digest.update(piece)
+            position += len(piece)
+        return digest.hexdigest()
+
+
 class Spool:
     """A tar archive that is received into a nameless file; a second thread hashes its members meanwhile."""
 
     def __init__(self, folder: Path, where: str) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  # closed by `close`
-        self._where, self._received, self._ended = where, 0, False
-        self._more = threading.Condition()
+        self._where, self._arriving = where, _Arriving(self._file)
         self._spans: dict[str, Blob] = {}
         self._digests: dict[Span, str] = {}
-        self._fault: BaseException | None = None
 
     def close(self) -> None:
         """Give the disk its room back."""
@@ -47,46 +83,100 @@ class Spool:
         self, chunks: Iterable[bytes], advance: Callable[[int], None]
     ) -> tuple[Source, dict[str, Span]]:
         """Return the archive, and its files by their digests. Raises CouldNotRunError, and what `chunks` raises."""
-        follower = threading.Thread(target=self._follow, daemon=True)
-        follower.start()
-        try:
+        with _following(self._arriving, self._follow):
             for chunk in chunks:
-                left = memoryview(chunk)
-                while left:
-                    left = left[self._file.write(left) :]
-                with self._more:
-                    self._received += len(chunk)
-                    self._more.notify()
+                _write(self._file, chunk)
+                self._arriving.more(len(chunk))
                 advance(len(chunk))
-        finally:
-            with self._more:
-                self._ended = True
-                self._more.notify()
-            follower.join()
-        if self._fault is not None:
-            raise self._fault
         return Source(self._where, self._spans), {digest: span for span, digest in self._digests.items()}
 
-    def _read(self, offset: int, size: int) -> bytes:
-        """What is there from `offset` on, once it has arrived."""
-        with self._more:
-            self._more.wait_for(lambda: self._ended or self._received >= offset + size)
-        return os.pread(self._file.fileno(), size, offset)
-
     def _follow(self) -> None:
-        try:
-            for entry in entries(self._read, self._where):
-                if not entry.regular:
-                    continue
-                digest, position, end = hashlib.sha256(), entry.offset, entry.offset + entry.size
-                while position < end and (piece := self._read(position, min(PIECE, end - position))):
-                    digest.update(piece)
-                    position += len(piece)
+        for entry in entries(self._arriving.read, self._where):
+            if entry.regular:
                 span = Span(self._file.fileno(), entry.offset, entry.size)
                 self._spans[plain(entry.name)] = span
-                self._digests[span] = f"sha256:{digest.hexdigest()}"
+                self._digests[span] = (
+                    f"sha256:{self._arriving.digest(entry.offset, entry.offset + entry.size)}"
+                )
+
+
+class Written:
+    """A new file that is written from its beginning; a second thread hashes it meanwhile."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._arriving = file, _Arriving(file)
+        self.sha256 = ""
+        """Of the whole file, in hexadecimal, once it is there."""
+
+    @contextlib.contextmanager
+    def hashed(self) -> Iterator[None]:
+        """What is written in the block makes the file."""
+        with _following(self._arriving, self._follow):
+            yield
+
+    def _follow(self) -> None:
+        self.sha256 = self._arriving.digest(0, None)
+
+    def write(self, content: bytes) -> None:
+        """Append all of it. Raises OSError."""
+        _write(self._file, content)
+        self._arriving.more(len(content))
+
+    def copy(self, blob: Blob, advance: Callable[[int], None]) -> None:
+        """Append a blob, inside the kernel where that can be. Raises OSError."""
+        done = 0
+        if isinstance(blob, Span) and hasattr(os, "copy_file_range"):
+            try:
+                while done < blob.size:
+                    copied = os.copy_file_range(
+                        blob.descriptor,
+                        self._file.fileno(),
+                        min(_COPIED, blob.size - done),
+                        offset_src=blob.offset + done,
+                    )
+                    if not copied:
+                        break
+                    done += copied
+                    self._arriving.more(copied)
+                    advance(copied)
+            except OSError:
+                # Not between these two file systems.
+                pass
+            blob = Span(blob.descriptor, blob.offset + done, blob.size - done)
+        for piece in blob.pieces():
+            self.write(piece)
+            advance(len(piece))
+
+
+@contextlib.contextmanager
+def _following(arriving: _Arriving, follow: Callable[[], None]) -> Iterator[None]:
+    """Run `follow` in a thread while the block writes; what it raises is raised at the end."""
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            follow()
         except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits for this one
-            self._fault = error
+            faults.append(error)
+
+    follower = threading.Thread(target=run, daemon=True)
+    follower.start()
+    whole = False
+    try:
+        yield
+        whole = True
+    finally:
+        arriving.end(whole=whole)
+        follower.join()
+    if faults:
+        raise faults[0]
+
+
+def _write(file: IO[bytes], content: bytes) -> None:
+    # Without a buffer, a disk that becomes full takes a part and says nothing.
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 @contextlib.contextmanager
@@ -165,30 +255,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def copy(blob: Blob, file: IO[bytes], advance: Callable[[int], None]) -> None:
-    """Append a blob to a file, inside the kernel where that can be. Raises OSError."""
-    done = 0
-    if isinstance(blob, Span) and hasattr(os, "copy_file_range"):
-        try:
-            while done < blob.size:
-                copied = os.copy_file_range(
-                    blob.descriptor,
-                    file.fileno(),
-                    min(_COPIED, blob.size - done),
-                    offset_src=blob.offset + done,
-                )
-                if not copied:
-                    break
-                done += copied
-                advance(copied)
-        except OSError:
-            # Not between these two file systems.
-            pass
-        blob = Span(blob.descriptor, blob.offset + done, blob.size - done)
-    for piece in blob.pieces():
-        left = memoryview(piece)
-        while left:
-            left = left[file.write(left) :]
-        advance(len(piece))
