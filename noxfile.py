@@ -55,6 +55,10 @@ REFERENCE_IMAGES = {"goldlock-mlp", "goldlock-pipeline"}
 # Reports, logs and coverage of each part of the tests.
 RESULTS = Path(".nox").resolve() / "results"
 
+# What of the engine tests is run on Podman, too: all that speak to the engine themselves. The plugin comes through the
+# same sessions, and the reference images are Docker's.
+ON_PODMAN = ("tests/acceptance", "tests/docs", "tests/engine")
+
 # The reference image's lock. pip-tools 7.5.2 is the last that runs on Python 3.8, where the lock must be resolved.
 LOCK_PYTHON = "3.8"
 LOCK_TOOL = "pip-tools==7.5.2"
@@ -95,7 +99,8 @@ def tests(session: nox.Session) -> None:
     run_tests(session, Part("plain", ("-m", "not engine", "--numprocesses=2")))
     if podman:
         carry_over(session, podman)
-    on_podman = [Part("podman", ("-m", "engine"), {"DOCKER_HOST": podman})] if podman else []
+    arguments = ("-m", "engine", *ON_PODMAN)
+    on_podman = [Part("podman", arguments, {"DOCKER_HOST": podman})] if podman else []
     run_tests(session, Part("docker", ("-m", "engine")), *on_podman)
     failed, closing = counted(sorted(RESULTS.glob("*.xml")), time.monotonic() - began)
     # In pytest's own words: all parts in one line.
