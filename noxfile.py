@@ -55,9 +55,14 @@ REFERENCE_IMAGES = {"goldlock-mlp", "goldlock-pipeline"}
 # Reports, logs and coverage of each part of the tests.
 RESULTS = Path(".nox").resolve() / "results"
 
-# What of the engine tests is run on Podman, too: all that speak to the engine themselves. The plugin comes through the
-# same sessions, and the reference images are Docker's.
-ON_PODMAN = ("tests/acceptance", "tests/docs", "tests/engine")
+# What of the engine tests is run on Podman, too. Not yet: those of containers that somebody else runs and of the pytest
+# plugin, which look at the engine in ways that Podman answers otherwise, and those of the reference images.
+ON_PODMAN = (
+    "tests/acceptance",
+    "tests/docs",
+    "tests/engine",
+    "--ignore=tests/engine/test_running_containers.py",
+)
 
 # The reference image's lock. pip-tools 7.5.2 is the last that runs on Python 3.8, where the lock must be resolved.
 LOCK_PYTHON = "3.8"
