@@ -19,6 +19,8 @@ from goldlock.bootstrap import EngineState, ensure_engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Browser
+
 LABEL_PREFIX = "io.goldlock"
 ALLOW_NO_ENGINE = "GOLDLOCK_ALLOW_NO_ENGINE"
 ENGINE_FIXTURES = {"docker_engine", "engine_client"}
@@ -99,6 +101,24 @@ def engine_name(engine_client: docker.DockerClient) -> str:
     """`docker` or `podman`: whose service it is that answers."""
     components = engine_client.version().get("Components") or ()
     return "podman" if any(each["Name"] == "Podman Engine" for each in components) else "docker"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, as the pages of reports and of the documentation are looked at."""
+    from playwright.sync_api import sync_playwright
+    from tests import browser
+
+    try:
+        browser.executable()
+    except browser.NoBrowserError as error:
+        if os.environ.get(browser.ALLOW_NO_BROWSER) == "1":
+            pytest.skip(str(error))
+        pytest.fail(str(error), pytrace=False)
+    with sync_playwright() as playwright:
+        running = browser.launch(playwright)
+        yield running
+        running.close()
 
 
 @pytest.fixture(autouse=True)

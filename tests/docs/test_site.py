@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
-from tests import browser
+from playwright.sync_api import expect
 from tests.docs.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -53,20 +52,6 @@ def test_every_page_is_built_and_none_loads_anything_from_elsewhere(site: Path) 
 
 def test_no_page_of_the_site_is_in_a_wheel() -> None:
     assert not list((ROOT / "harness").rglob("*.md"))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    try:
-        browser.executable()
-    except browser.NoBrowserError as error:
-        if os.environ.get(browser.ALLOW_NO_BROWSER) == "1":
-            pytest.skip(str(error))
-        pytest.fail(str(error), pytrace=False)
-    with sync_playwright() as playwright:
-        running = browser.launch(playwright)
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from tests import browser
 from tests.harness.html_reports import (
     COULD_NOT_RUN,
@@ -43,20 +42,6 @@ SCHEMES = ("light", "dark")
 REPORTS = {"drift": DRIFT, "match": MATCH, "could not run": COULD_NOT_RUN, "hostile": HOSTILE}
 FITS = 80
 """More rows than a window can show, and far fewer than a report has."""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    try:
-        browser.executable()
-    except browser.NoBrowserError as error:
-        if os.environ.get(browser.ALLOW_NO_BROWSER) == "1":
-            pytest.skip(str(error))
-        pytest.fail(str(error), pytrace=False)
-    with sync_playwright() as playwright:
-        running = browser.launch(playwright)
-        yield running
-        running.close()
 
 
 @pytest.fixture
